@@ -1,0 +1,39 @@
+import { z } from "zod";
+
+const weights = z.record(z.string(), z.number().min(0).max(100));
+
+/** Who runs a transaction. */
+export const ownerSchema = z.strictObject({
+  host: z.string(),
+  processId: z.int().positive(),
+  /** Tells two processes with the same id apart, for example the boot id and the start time. */
+  processStart: z.string(),
+});
+export type Owner = z.infer<typeof ownerSchema>;
+
+/** How the router was before the transaction: enough to put it back. */
+export const originSchema = z.strictObject({
+  weights,
+  /** The router adapter's own notes about the object's former shape, opaque to everyone else. */
+  shape: z.string(),
+});
+export type Origin = z.infer<typeof originSchema>;
+
+/**
+ * The note that a transaction leaves on the router object before its first shift. Whoever finds it knows that traffic may be
+ * on its way, where it came from, and who was moving it.
+ */
+export const markerSchema = z.strictObject({
+  transaction: z.string(),
+  candidate: z.string(),
+  /** `null`: the router object did not exist before. */
+  origin: originSchema.nullable(),
+  /** The index of the plan's step that was last begun. */
+  step: z.int().min(0),
+  /** Grows by one with each claim; a writer with a lower number is late and refused. */
+  fencing: z.int().positive(),
+  owner: ownerSchema,
+  /** Milliseconds since 1970. Past it the owner counts as gone, unless it renewed the lease. */
+  leaseUntilMs: z.number(),
+});
+export type Marker = z.infer<typeof markerSchema>;

@@ -1,0 +1,114 @@
+import type { Plan } from "../plan.ts";
+import type { VersionId } from "../version.ts";
+import type { Weights } from "../weights.ts";
+import type { Marker, Origin, Owner } from "./marker.ts";
+
+/** What the transaction is about; fixed from its start. */
+export interface Transaction {
+  readonly id: string;
+  readonly candidate: VersionId;
+  readonly plan: Plan;
+  readonly owner: Owner;
+  readonly leaseMs: number;
+}
+
+/** Why a transaction did not commit. */
+export interface Reason {
+  readonly code:
+    | "verification-failed"
+    | "router-failed"
+    | "owner-lost"
+    | "abort-requested"
+    | "deadline-passed"
+    | "window-closed"
+    | "concurrent-run"
+    | "taken-over";
+  readonly message: string;
+}
+
+/**
+ * Where a transaction stands, and what a crash there means for the next run:
+ *
+ * | phase | a crash here means |
+ * |---|---|
+ * | `observing` | nothing was touched |
+ * | `claiming` | at most the marker was written; traffic is as it was |
+ * | `settling` | the marker names the origin; traffic may be anywhere between; the next run restores the origin |
+ * | `stepping` | as `settling` |
+ * | `committing` | as `settling`, or the marker is gone and the candidate serves, verified |
+ * | `restoring`, `verifyingStable`, `disconnecting` | as `settling` |
+ * | `releasing` | the origin serves; a marker may be left, which the next run removes |
+ * | `committed`, `rolledBack`, `refused`, `unsettled` | the transaction is over |
+ */
+export type CutoverState =
+  | { readonly phase: "observing"; readonly transaction: Transaction }
+  | (Claimed & { readonly phase: "settling"; readonly abandoned: Marker; readonly stage: "restore" | "verify" })
+  | (Claimed & { readonly phase: "claiming"; readonly abandoned?: Marker })
+  | (Claimed & { readonly phase: "stepping" })
+  | (Claimed & { readonly phase: "committing" })
+  | (Claimed & { readonly phase: "restoring"; readonly reason: Reason })
+  | (Claimed & { readonly phase: "verifyingStable"; readonly reason: Reason })
+  | (Claimed & { readonly phase: "disconnecting"; readonly reason: Reason; readonly stableVerified: boolean })
+  | (Claimed & { readonly phase: "releasing"; readonly reason: Reason; readonly stableVerified: boolean })
+  | { readonly phase: "committed"; readonly transaction: Transaction; readonly weights: Weights }
+  | {
+      readonly phase: "rolledBack";
+      readonly transaction: Transaction;
+      readonly reason: Reason;
+      /** `null`: there was no router object before, and there is none now. */
+      readonly weights: Weights | null;
+      readonly stableVerified: boolean;
+    }
+  | { readonly phase: "refused"; readonly transaction: Transaction; readonly reason: Reason }
+  /** The rollback itself failed: the marker stays, and the next run goes on from it. */
+  | { readonly phase: "unsettled"; readonly transaction: Transaction; readonly reason: Reason; readonly cause: string };
+
+/** What is known once the router is ours. */
+export interface Claimed {
+  readonly transaction: Transaction;
+  readonly marker: Marker;
+}
+
+/** What the router object says. */
+export interface RouterObservation {
+  readonly exists: boolean;
+  readonly weights: Weights;
+  readonly marker: Marker | null;
+  /** The adapter's notes on the object's present shape; see {@link Origin.shape}. */
+  readonly shape: string;
+}
+
+/** One thing that the interpreter does. It answers with one {@link CutoverEvent}. */
+export type Action =
+  | { readonly kind: "observe" }
+  /** Write the marker if the one on the object is still `expects`. */
+  | { readonly kind: "claim"; readonly marker: Marker; readonly expects: Marker | null }
+  | { readonly kind: "shift"; readonly marker: Marker; readonly weights: Weights }
+  | {
+      readonly kind: "verify";
+      readonly target: "candidate" | "service" | "stable";
+      /** Who should answer. */
+      readonly expected: Weights;
+      /** Set while holding: keep measuring for so long. */
+      readonly holdMs?: number;
+    }
+  | { readonly kind: "restore"; readonly marker: Marker; readonly origin: Origin | null }
+  /** End the connections that clients still hold to a version that has no traffic any more. */
+  | { readonly kind: "disconnect"; readonly version: VersionId }
+  /** Remove the marker. */
+  | { readonly kind: "release"; readonly marker: Marker };
+
+/** What happened. */
+export type CutoverEvent =
+  | { readonly kind: "started" }
+  /** `ownerGone`: whether the owner that the marker names is known to be gone. */
+  | { readonly kind: "observed"; readonly observation: RouterObservation; readonly ownerGone: boolean }
+  | { readonly kind: "done" }
+  | { readonly kind: "verified"; readonly passed: boolean; readonly message: string }
+  /** The action failed for good, after its own retries. */
+  | { readonly kind: "failed"; readonly message: string }
+  /** The marker on the object is not ours (any more). */
+  | { readonly kind: "conflicted"; readonly message: string }
+  /** Something from outside ends the step under way. */
+  | { readonly kind: "interrupted"; readonly reason: Reason };
+

@@ -1,0 +1,90 @@
+import { z } from "zod";
+
+const milliseconds = z.int().positive();
+
+const analysisFields = {
+  /** Time between the starts of two measurements. Default 100 for the service, 200 for the candidate. */
+  intervalMs: z.int().min(10).optional(),
+  /** Measurements of each verification. Default 20 for the service; 3 for each Pod of the candidate. */
+  count: z.int().positive().max(100_000).optional(),
+  /** A measurement that takes longer is a failed one. Default 2,000. */
+  timeoutMs: milliseconds.max(60_000).optional(),
+  /** Failed measurements borne; one more fails the verification. Default 0. */
+  failureLimit: z.int().min(0).optional(),
+  /** Measurements in a row that could not be made, borne. Default 4. */
+  consecutiveErrorLimit: z.int().min(0).optional(),
+  /** Passes in a row that are enough. Default: the count decides. */
+  consecutiveSuccessLimit: z.int().positive().optional(),
+  /** Where it measures: before traffic (`candidate`), after it (`service`). Default both. */
+  targets: z.array(z.enum(["candidate", "service"])).min(1).optional(),
+};
+
+const jsonExpectation = z.strictObject({
+  /** RFC 9535, for example `$.status`. */
+  path: z.string().startsWith("$", { error: "must be a JSON path that starts with $, for example $.status" }),
+  equals: z.json(),
+});
+
+/** What an HTTP answer must be. */
+const httpExpectation = z.strictObject({
+  /** Default: any of 200 to 299. */
+  status: z.int().min(100).max(599).optional(),
+  bodyContains: z.string().min(1).optional(),
+  json: z.array(jsonExpectation).optional(),
+  /** Header names in lower case, with the exact value. */
+  headers: z.record(z.string(), z.string()).optional(),
+  /** From the start of the connection to the end of the body. */
+  latencyMs: milliseconds.optional(),
+});
+
+export const httpProbeSchema = z.strictObject({
+  kind: z.literal("http"),
+  name: z.string().min(1),
+  path: z.string().startsWith("/", { error: "must be a path that starts with /, for example /health" }),
+  method: z.enum(["GET", "HEAD", "POST", "PUT", "OPTIONS"]).optional(),
+  scheme: z.enum(["http", "https"]).optional(),
+  /** Sent with each request. Values never reach a log, a report or the journal. */
+  headers: z.record(z.string(), z.string()).optional(),
+  body: z.string().optional(),
+  expect: httpExpectation,
+  /** The answer's header that names the version, as the environment variable BASCULE_VERSION gives it. Default `x-bascule-version`. */
+  versionHeader: z.string().toLowerCase().optional(),
+  ...analysisFields,
+});
+export type HttpProbe = z.infer<typeof httpProbeSchema>;
+
+export const tcpProbeSchema = z.strictObject({
+  kind: z.literal("tcp"),
+  name: z.string().min(1),
+  ...analysisFields,
+});
+export type TcpProbe = z.infer<typeof tcpProbeSchema>;
+
+/** One test of the VSR, as data. */
+export const probeSchema = z.discriminatedUnion("kind", [httpProbeSchema, tcpProbeSchema], {
+  error: "must be a probe: use http(…) or tcp()",
+});
+export type Probe = z.infer<typeof probeSchema>;
+
+/** What all probes have in common: how often, how long, where. */
+export type ProbeAnalysis = Pick<
+  HttpProbe,
+  "intervalMs" | "count" | "timeoutMs" | "failureLimit" | "consecutiveErrorLimit" | "consecutiveSuccessLimit" | "targets"
+>;
+
+/**
+ * A probe that asks over HTTP, on a connection of its own each time.
+ *
+ * @example http("/health", { expect: { status: 200, latencyMs: 250 } })
+ */
+export function http(
+  path: string,
+  options: Partial<Omit<HttpProbe, "kind" | "path">> = {},
+): HttpProbe {
+  return { kind: "http", name: `http ${path}`, expect: {}, ...options, path };
+}
+
+/** A probe that opens a TCP connection to the service's port, and closes it. */
+export function tcp(options: Partial<Omit<TcpProbe, "kind">> = {}): TcpProbe {
+  return { kind: "tcp", name: "tcp connect", ...options };
+}

@@ -1,0 +1,15 @@
+export { systemClock } from "./clock.ts";
+export { openJournal, readJournal, type JournalFile } from "./journal-directory.ts";
+export { processOwnership, thisProcess } from "./ownership.ts";
+export {
+  RouterConflict,
+  type Clock,
+  type Journal,
+  type Ownership,
+  type Prober,
+  type ProbeRequest,
+  type Router,
+  type Workload,
+} from "./ports.ts";
+export { runCutover, type CutoverOutcome, type CutoverPorts, type CutoverRequest } from "./run-cutover.ts";
+export { probeDefaults, verify, type VerificationRequest, type VerificationResult } from "./verification.ts";

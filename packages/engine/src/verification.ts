@@ -1,0 +1,123 @@
+import {
+  assess,
+  countMeasurement,
+  describeWeights,
+  noMeasurements,
+  type AnalysisCounters,
+  type AnalysisLimits,
+  type Measurement,
+  type Probe,
+  type Verdict,
+  type Weights,
+} from "@bascule/core";
+import type { Clock, Prober, ProbeRequest } from "./ports.ts";
+
+/** Defaults of what a probe leaves open. */
+export const probeDefaults = {
+  candidate: { intervalMs: 200, countPerPlace: 3 },
+  service: { intervalMs: 100, count: 20 },
+} as const;
+
+export interface VerificationRequest {
+  readonly probes: readonly Probe[];
+  readonly target: ProbeRequest["target"];
+  readonly expected: Weights;
+  /** The most that a shift may take to reach clients; until then an answer of another version is only early, not wrong. */
+  readonly propagationLimitMs: number;
+  /** Keep measuring for so long, whatever the counts say. */
+  readonly holdMs?: number | undefined;
+}
+
+export interface VerificationResult {
+  readonly verdict: Verdict;
+  /** In the user's terms: which probe, what was measured. */
+  readonly message: string;
+}
+
+/** Runs all probes at their intervals until each has a verdict; the first bad one ends them all. */
+export async function verify(
+  request: VerificationRequest,
+  ports: { readonly prober: Prober; readonly clock: Clock },
+  onMeasurement: (measurement: Measurement) => Promise<void>,
+  signal: AbortSignal,
+): Promise<VerificationResult> {
+  const side = request.target === "candidate" ? "candidate" : "service";
+  const probes = request.probes.filter((probe) => !probe.targets || probe.targets.includes(side));
+  if (probes.length === 0) return { verdict: "pass", message: `no probe asks the ${request.target}` };
+
+  const places = (await ports.prober.places?.(request.target, signal)) ?? 1;
+  const stop = new AbortController();
+  const anySignal = AbortSignal.any([signal, stop.signal]);
+  const results = await Promise.all(
+    probes.map(async (probe) => {
+      const result = await runProbe(probe, request, places, ports, onMeasurement, anySignal);
+      if (result.verdict !== "pass") stop.abort();
+      return result;
+    }),
+  );
+  const bad = results.find((result) => result.verdict !== "pass" && result.verdict !== "inconclusive") ?? results.find((result) => result.verdict !== "pass");
+  return bad ?? { verdict: "pass", message: results.map((result) => result.message).join("; ") };
+}
+
+async function runProbe(
+  probe: Probe,
+  request: VerificationRequest,
+  places: number,
+  { prober, clock }: { readonly prober: Prober; readonly clock: Clock },
+  onMeasurement: (measurement: Measurement) => Promise<void>,
+  signal: AbortSignal,
+): Promise<VerificationResult> {
+  const limits = limitsOf(probe, request, places);
+  const startedAtMs = clock.nowMs();
+  let counters: AnalysisCounters = noMeasurements;
+  let reached = request.target === "candidate";
+
+  for (let sequence = 0; ; sequence++) {
+    const beganAtMs = clock.nowMs();
+    const measurement = await prober.measure({ probe, target: request.target, expected: request.expected, sequence }, signal);
+    if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
+
+    if (isFromElsewhere(measurement, request.expected)) {
+      const waitedMs = clock.nowMs() - startedAtMs;
+      if (reached || waitedMs > request.propagationLimitMs) {
+        const late = { ...measurement, verdict: "fail" as const, message: `${measurement.answeredBy} answered instead of ${describeWeights(request.expected)}` };
+        await onMeasurement(late);
+        counters = countMeasurement(counters, "fail");
+      }
+    } else {
+      // Answers of the expected version, and none at all, count from the first on.
+      if (measurement.answeredBy !== undefined && measurement.verdict === "pass") reached = true;
+      await onMeasurement(measurement);
+      counters = countMeasurement(counters, measurement.verdict);
+    }
+
+    const verdict = assess(limits, counters);
+    const heldLongEnough = clock.nowMs() - startedAtMs >= (request.holdMs ?? 0);
+    if (verdict !== undefined && (verdict !== "pass" || heldLongEnough)) {
+      return { verdict, message: describeResult(probe, verdict, counters, measurement) };
+    }
+    await clock.sleep(Math.max(0, beganAtMs + (limits.intervalMs ?? 0) - clock.nowMs()), signal);
+    if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
+  }
+}
+
+function limitsOf(probe: Probe, request: VerificationRequest, places: number): AnalysisLimits {
+  const isCandidate = request.target === "candidate";
+  return {
+    count: request.holdMs !== undefined ? 1 : (probe.count ?? (isCandidate ? probeDefaults.candidate.countPerPlace * Math.max(1, places) : probeDefaults.service.count)),
+    intervalMs: probe.intervalMs ?? (isCandidate ? probeDefaults.candidate.intervalMs : probeDefaults.service.intervalMs),
+    failureLimit: probe.failureLimit ?? 0,
+    consecutiveErrorLimit: probe.consecutiveErrorLimit ?? 4,
+    ...(probe.consecutiveSuccessLimit !== undefined && request.holdMs === undefined ? { consecutiveSuccessLimit: probe.consecutiveSuccessLimit } : {}),
+  };
+}
+
+function isFromElsewhere({ answeredBy }: Measurement, expected: Weights): boolean {
+  return answeredBy !== undefined && !((expected[answeredBy] ?? 0) > 0);
+}
+
+function describeResult(probe: Probe, verdict: Verdict, counters: AnalysisCounters, last: Measurement): string {
+  const total = counters.passed + counters.failed + counters.inconclusive + counters.errors;
+  if (verdict === "pass") return `${probe.name}: ${counters.passed} of ${total} measurements passed`;
+  return `${probe.name}: ${last.message} (${counters.passed} of ${total} measurements passed)`;
+}
