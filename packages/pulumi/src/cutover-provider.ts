@@ -1,0 +1,237 @@
+import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import {
+  allTo,
+  BasculeError,
+  describePlan,
+  describeWeights,
+  sameWeights,
+  type RouterObservation,
+  type Weights,
+} from "@bascule/core";
+import {
+  processOwnership,
+  runCutover,
+  systemClock,
+  thisProcess,
+  type CutoverOutcome,
+  type CutoverPorts,
+  type JournalFile,
+} from "@bascule/engine";
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { protocol, type CutoverInputs } from "./cutover-inputs.ts";
+import { watchEngine } from "./engine-watch.ts";
+
+/** What a platform's Cutover adds: the declared shape of its router object, as plain JSON. */
+export type PlatformInputs = CutoverInputs & { readonly router: unknown };
+
+/** The router's adapter and all that goes with it, opened for one operation. */
+export interface CutoverSession extends Omit<CutoverPorts, "clock" | "ownership"> {
+  readonly journal: JournalFile;
+  /** The live object in the terms of the declared shape, so that a change by hand shows; `undefined` when it is gone. */
+  readRouter(signal: AbortSignal): Promise<unknown>;
+  /** What users of the service want to know, for example its address; the resource's output `details`. */
+  describe(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** Removes the router object, whoever has its traffic, and comes back when it is gone. */
+  remove(signal: AbortSignal): Promise<void>;
+}
+
+/** How one platform fills in the Cutover resource. */
+export interface CutoverPlatform<Inputs extends PlatformInputs> {
+  readonly inputs: z.ZodType<Inputs>;
+  open(inputs: Inputs): Promise<CutoverSession>;
+}
+
+/** Long enough for a restart of an API server, short enough that another host may take over soon. */
+const leaseMs = 15_000;
+const readLimitMs = 60_000;
+const removeLimitMs = 300_000;
+
+const storedSchema = z.looseObject({
+  protocol: z.number(),
+  candidate: z.string(),
+  release: z.string(),
+  router: z.unknown(),
+  weights: z.record(z.string(), z.number()),
+});
+
+/**
+ * The behaviour of a Cutover resource, for a platform. It follows the contract with Pulumi: what is thrown plainly leaves the
+ * old state, which is true because the rollback was verified; a rollback that failed reports the observed weights.
+ */
+export function defineCutoverProvider<Inputs extends PlatformInputs>(
+  platform: CutoverPlatform<Inputs>,
+): Required<Omit<pulumi.dynamic.ResourceProvider, "configure">> {
+  const parse = (inputs: unknown) => platform.inputs.parse(withoutInternals(inputs));
+
+  return {
+    check: async (olds: unknown, news: unknown) => {
+      const parsed = platform.inputs.safeParse(withoutInternals(news));
+      if (parsed.success) {
+        const isNew = !storedOrInputs.safeParse(olds).success;
+        if (isNew) announce(parsed.data, null);
+        return { inputs: news, failures: [] };
+      }
+      return {
+        inputs: news,
+        failures: parsed.error.issues.map((issue) => ({ property: issue.path.join("."), reason: issue.message })),
+      };
+    },
+
+    diff: async (_id: string, olds: unknown, news: unknown) => {
+      const inputs = parse(news);
+      const stored = storedSchema.safeParse(olds);
+      const changes =
+        !stored.success ||
+        stored.data.protocol !== protocol ||
+        stored.data.candidate !== inputs.candidate ||
+        !sameWeights(stored.data.weights, allTo(inputs.candidate)) ||
+        !isDeepStrictEqual(stored.data.router, inputs.router);
+      if (changes && stored.success) announce(inputs, stored.data.weights);
+      return { changes, replaces: stored.success && stored.data.release !== inputs.release ? ["release"] : [] };
+    },
+
+    create: async (news: unknown) => {
+      const inputs = parse(news);
+      return { id: inputs.release, outs: await runFor(platform, inputs, news, undefined) };
+    },
+
+    update: async (_id: string, olds: unknown, news: unknown) => ({
+      outs: await runFor(platform, parse(news), news, olds),
+    }),
+
+    read: async (id: string, props: unknown) => {
+      const stored = asRecord(props);
+      const session = await platform.open(parse(inputsIn(stored)));
+      const signal = AbortSignal.timeout(readLimitMs);
+      const observation = await session.router.observe(signal);
+      if (!observation.exists) return {};
+      return {
+        id,
+        props: {
+          ...stored,
+          weights: observation.weights,
+          router: (await session.readRouter(signal)) ?? stored["router"],
+        },
+      };
+    },
+
+    delete: async (_id: string, props: unknown) => {
+      const session = await platform.open(parse(inputsIn(asRecord(props))));
+      await session.remove(AbortSignal.timeout(removeLimitMs));
+    },
+  };
+}
+
+async function runFor<Inputs extends PlatformInputs>(
+  platform: CutoverPlatform<Inputs>,
+  inputs: Inputs,
+  news: unknown,
+  olds: unknown,
+): Promise<Record<string, unknown>> {
+  const watch = watchEngine();
+  try {
+    const session = await platform.open(inputs);
+    const transaction = {
+      id: randomUUID(),
+      candidate: inputs.candidate,
+      plan: inputs.plan,
+      owner: thisProcess(),
+      leaseMs,
+    };
+    const outcome = await runCutover(
+      {
+        transaction,
+        probes: inputs.probes,
+        change: inputs.change,
+        ownerLost: watch.lost,
+        onProgress: (message) => console.log(`${inputs.release}: ${message}`),
+      },
+      { ...session, clock: systemClock, ownership: processOwnership },
+    );
+    if (outcome.phase !== "committed") throw await failureOf(outcome, inputs, news, olds, session);
+    return {
+      ...asRecord(news),
+      weights: outcome.weights,
+      transaction: transaction.id,
+      journal: session.journal.path,
+      details: await session.describe(AbortSignal.timeout(readLimitMs)),
+    };
+  } finally {
+    watch.stop();
+  }
+}
+
+/** The error that leaves Pulumi with a state that is true. */
+async function failureOf(
+  outcome: Exclude<CutoverOutcome, { phase: "committed" }>,
+  inputs: PlatformInputs,
+  news: unknown,
+  olds: unknown,
+  session: CutoverSession,
+): Promise<Error> {
+  const where = `The journal is ${session.journal.path}.`;
+  switch (outcome.phase) {
+    case "refused":
+      return new BasculeError(
+        outcome.reason.code === "window-closed" ? "window-closed" : "concurrent-run",
+        `${inputs.release}: nothing was moved. ${outcome.reason.message} ${where}`,
+      );
+    case "rolledBack": {
+      const served = outcome.weights === null ? "the service did not exist before and was removed again" : `all is as it was: ${describeWeights(outcome.weights)}`;
+      const stable = outcome.stableVerified ? "verified" : "but it did not pass its own verification, so look at it now";
+      return new BasculeError(
+        "rolled-back",
+        `${inputs.release}: ${inputs.candidate} was not accepted. ${outcome.reason.message}. Traffic: ${served}, ${stable}. Mend the version or revert the commit. ${where}`,
+      );
+    }
+    case "unsettled": {
+      const observed = await observeOrUndefined(session);
+      const weights: Weights | undefined = observed?.weights;
+      const message = `${inputs.release}: going back failed: ${outcome.cause}. It was needed because: ${outcome.reason.message}. Traffic as last seen: ${weights ? describeWeights(weights) : "unknown, the router cannot be reached"}. Run pulumi up again: it settles this first. ${where}`;
+      const before = asRecord(olds);
+      return Object.assign(new BasculeError("rollback-failed", message), {
+        id: inputs.release,
+        reasons: [message],
+        // Pulumi stores these as they are, and needs the provider's own text among them to refresh or destroy later.
+        properties: {
+          ...asRecord(news),
+          ...before,
+          weights: weights ?? { unknown: 100 },
+          __provider: asRecord(news)["__provider"],
+        },
+      });
+    }
+  }
+}
+
+async function observeOrUndefined(session: CutoverSession): Promise<RouterObservation | undefined> {
+  try {
+    return await session.router.observe(AbortSignal.timeout(readLimitMs));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Tells the reviewer of a preview what will happen. */
+function announce(inputs: PlatformInputs, from: Weights | null): void {
+  const probes = inputs.probes.map((probe) => probe.name);
+  console.log(describePlan(inputs.plan, inputs.release, inputs.candidate, from, probes));
+}
+
+const storedOrInputs = z.looseObject({ release: z.string() });
+
+const outputsOnly = new Set(["weights", "transaction", "journal", "__provider", "details"]);
+
+function withoutInternals(inputs: unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(asRecord(inputs)).filter(([key]) => key !== "__provider"));
+}
+
+function inputsIn(stored: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(stored).filter(([key]) => !outputsOnly.has(key)));
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
