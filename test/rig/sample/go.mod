@@ -1,0 +1,3 @@
+module bascule.dev/rig/sample
+
+go 1.24

@@ -1,0 +1,19 @@
+import type { Progress } from "../progress.ts";
+
+/** A Kubernetes cluster that tests and the demo may use. */
+export interface Cluster {
+  readonly kubeconfigPath: string;
+  readonly context: string;
+  /** In words, for example `single node built from source, Kubernetes v1.36.3`. */
+  readonly description: string;
+  /** Makes the API server unreachable until the returned function is called, for `maximumMs` at the most. */
+  interruptApiServer(maximumMs: number): Promise<() => Promise<void>>;
+  /** Leaves the cluster; the last user stops it, unless it was started to be kept. */
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly progress: Progress;
+  /** Leave the cluster running after its last user has left. Default false. */
+  readonly keep?: boolean;
+}

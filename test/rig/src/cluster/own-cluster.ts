@@ -1,0 +1,224 @@
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { execa } from "execa";
+import { z } from "zod";
+import { cacheDirectory, underLock } from "../cache.ts";
+import type { Progress } from "../progress.ts";
+import { clusterTools } from "../tools/catalogue.ts";
+import { ensureSystemPrograms } from "../tools/debian.ts";
+import { resolveTool } from "../tools/resolve.ts";
+import { versions } from "../versions.ts";
+import { addresses } from "./addresses.ts";
+import { makeCertificates } from "./certificates.ts";
+import type { Cluster, StartOptions } from "./cluster.ts";
+import { layout, writeConfiguration, type Layout } from "./configuration.ts";
+import { buildImages } from "./images.ts";
+import { closeIsolation, inside, openIsolation, removeTraces, waitFor, type Isolation } from "./isolation.ts";
+import { apiServer, containerd, controllerManager, etcd, kubelet, proxy, scheduler, start, tailOf, type ProgramPaths } from "./programs.ts";
+
+const processSchema = z.strictObject({ processId: z.int(), start: z.string() });
+
+/** What is written down about a running cluster, so that the next process can join, leave or clean it up. */
+const stateSchema = z.strictObject({ first: processSchema, users: z.array(processSchema), keep: z.boolean() });
+type State = z.infer<typeof stateSchema>;
+
+const startLimitMs = 60_000;
+
+/** Starts the single-node cluster that runs in namespaces of its own, or joins it when it runs already. */
+export async function startOwnCluster({ progress, keep = false }: StartOptions): Promise<Cluster> {
+  const files = layout(join(cacheDirectory(), "run", "cluster"));
+  await ensureSystemPrograms(progress);
+  const paths = await resolvePrograms(progress);
+  const archives = await buildImages(progress);
+  await underLock("cluster", async () => {
+    const running = await readState(files);
+    if (running && isAlive(running.first)) {
+      progress("joining the cluster that runs already");
+      await writeState(files, { ...running, users: [...running.users.filter(isAlive), thisProcess()], keep: running.keep || keep });
+      return;
+    }
+    await clear(files, running, progress);
+    const isolation = await openIsolation();
+    await writeState(files, { first: describe(isolation.processId), users: [thisProcess()], keep });
+    try {
+      await bringUp(files, paths, archives, isolation, progress);
+    } catch (thrown) {
+      await closeIsolation(isolation);
+      await rm(stateFile(files), { force: true });
+      throw thrown;
+    }
+  });
+  return {
+    kubeconfigPath: files.kubeconfig("admin"),
+    context: "bascule-rig",
+    description: `single node of its own, Kubernetes v${versions.kubernetes}`,
+    interruptApiServer: (maximumMs) => interrupt(maximumMs),
+    stop: () => leave(files, progress),
+  };
+}
+
+/** Stops the cluster whoever uses it. */
+export async function stopOwnCluster(progress: Progress): Promise<void> {
+  const files = layout(join(cacheDirectory(), "run", "cluster"));
+  await underLock("cluster", async () => clear(files, await readState(files), progress));
+}
+
+/** Whether the cluster runs, and who uses it. */
+export async function describeOwnCluster(): Promise<string> {
+  const files = layout(join(cacheDirectory(), "run", "cluster"));
+  const state = await readState(files);
+  if (!state || !isAlive(state.first)) return "No cluster runs.";
+  const users = state.users.filter(isAlive).map(({ processId }) => processId);
+  return `A cluster runs${state.keep ? ", to be kept" : ""}; used by ${users.length === 0 ? "nobody" : `process ${users.join(", ")}`}.\nexport KUBECONFIG=${files.kubeconfig("admin")}`;
+}
+
+async function resolvePrograms(progress: Progress): Promise<ProgramPaths & { readonly ctr: string }> {
+  const found: [string, string][] = [];
+  // One at a time: a build uses every core by itself.
+  for (const [key, tool] of Object.entries(clusterTools)) found.push([key, await resolveTool(tool, progress)]);
+  const keys = ["etcd", "containerd", "shim", "ctr", "apiServer", "controllerManager", "scheduler", "kubelet", "proxy"] as const;
+  return z.record(z.enum(keys), z.string()).parse(Object.fromEntries(found));
+}
+
+async function bringUp(files: Layout, paths: ProgramPaths & { readonly ctr: string }, archives: readonly string[], isolation: Isolation, progress: Progress): Promise<void> {
+  const cniPlugins = ["/usr/lib/cni", "/opt/cni/bin"].find((folder) => existsSync(join(folder, "bridge"))) ?? "/usr/lib/cni";
+  await writeConfiguration(files, cniPlugins);
+  const launch = (program: Parameters<typeof start>[0]) => start(program, files, isolation);
+  const until = (what: string, name: string, isDone: () => Promise<boolean>) => waitFor(what, startLimitMs, isDone, () => tailOf(name, files));
+
+  launch(etcd(paths, files));
+  launch(containerd(paths, files));
+  await makeCertificates(files.certificates, addresses.nodeName, [addresses.node, addresses.kubernetesService, "127.0.0.1"]);
+  launch(apiServer(paths, files));
+  progress("etcd, containerd and the API server are starting");
+
+  const importing = importImages(files, paths.ctr, archives, isolation, until);
+  const api = coreApi(files);
+  await until("the API server", "kube-apiserver", () => succeeds(() => api.getAPIResources()));
+  progress("the API server answers");
+  launch(controllerManager(paths, files));
+  launch(scheduler(paths, files));
+  launch(proxy(paths, files));
+  await importing;
+  launch(kubelet(paths, files));
+  await until("the node to be ready", "kubelet", () => isNodeReady(api));
+  await until("the default service account", "kube-controller-manager", () =>
+    succeeds(() => api.readNamespacedServiceAccount({ name: "default", namespace: "default" })),
+  );
+  progress(`the cluster is up: Kubernetes v${versions.kubernetes}`);
+}
+
+async function importImages(
+  files: Layout,
+  ctr: string,
+  archives: readonly string[],
+  isolation: Isolation,
+  until: (what: string, name: string, isDone: () => Promise<boolean>) => Promise<void>,
+): Promise<void> {
+  const command = (...parameters: string[]) => inside(isolation, [ctr, "--address", files.containerdSocket, "--namespace", "k8s.io", ...parameters]);
+  const execute = ([program, ...parameters]: readonly string[], reject: boolean) => execa(program ?? "nsenter", parameters, { reject, timeout: 30_000 });
+  await until("containerd", "containerd", async () => (await execute(command("version"), false)).exitCode === 0);
+  for (const archive of archives) await execute(command("images", "import", "--local", archive), true);
+}
+
+async function isNodeReady(api: CoreV1Api): Promise<boolean> {
+  try {
+    const node = await api.readNode({ name: addresses.nodeName });
+    return node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+  } catch {
+    return false;
+  }
+}
+
+function coreApi(files: Layout): CoreV1Api {
+  const configuration = new KubeConfig();
+  configuration.loadFromFile(files.kubeconfig("admin"));
+  return configuration.makeApiClient(CoreV1Api);
+}
+
+async function succeeds(attempt: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await attempt();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function interrupt(maximumMs: number): Promise<() => Promise<void>> {
+  const { stdout } = await execa("pgrep", ["-f", "kube-apiserver --etcd-servers"]);
+  const processIds = stdout.split("\n").map(Number).filter(isRealProgram);
+  const send = (signal: NodeJS.Signals) => processIds.forEach((processId) => process.kill(processId, signal));
+  send("SIGSTOP");
+  const timer = setTimeout(() => send("SIGCONT"), maximumMs);
+  return async () => {
+    clearTimeout(timer);
+    send("SIGCONT");
+  };
+}
+
+/** nsenter's own command line names the program too; stopping it would stop nothing. */
+function isRealProgram(processId: number): boolean {
+  return readFileSync(`/proc/${processId}/comm`, "utf8").trim() === "kube-apiserver";
+}
+
+async function leave(files: Layout, progress: Progress): Promise<void> {
+  await underLock("cluster", async () => {
+    const state = await readState(files);
+    if (!state) return;
+    const own = thisProcess();
+    const users = state.users.filter((user) => isAlive(user) && user.processId !== own.processId);
+    if (users.length === 0 && !state.keep) await clear(files, state, progress);
+    else await writeState(files, { ...state, users });
+  });
+}
+
+async function clear(files: Layout, state: State | undefined, progress: Progress): Promise<void> {
+  if (state) {
+    progress("stopping the cluster");
+    if (isAlive(state.first)) await closeIsolation({ processId: state.first.processId });
+  }
+  await removeTraces();
+  await rm(files.folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+function stateFile(files: Layout): string {
+  return join(files.folder, "cluster.json");
+}
+
+async function readState(files: Layout): Promise<State | undefined> {
+  try {
+    return stateSchema.parse(JSON.parse(await readFile(stateFile(files), "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+async function writeState(files: Layout, state: State): Promise<void> {
+  await mkdir(files.folder, { recursive: true });
+  await writeFile(stateFile(files), JSON.stringify(state));
+}
+
+function thisProcess(): z.infer<typeof processSchema> {
+  return describe(process.pid);
+}
+
+function describe(processId: number): z.infer<typeof processSchema> {
+  return { processId, start: startOf(processId) ?? "gone" };
+}
+
+function isAlive({ processId, start: startedAt }: z.infer<typeof processSchema>): boolean {
+  return startOf(processId) === startedAt;
+}
+
+/** When a process started, in ticks since boot: tells it from a later one with the same id. */
+function startOf(processId: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${processId}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
