@@ -1,1 +1,2 @@
-export {};
+export { measureHttp, type HttpPlace, type TlsMaterial } from "./measure-http.ts";
+export { measureTcp, type TcpPlace } from "./measure-tcp.ts";
