@@ -115,7 +115,9 @@ async function tarOf(entries: readonly TarEntry[]): Promise<Buffer> {
   for (const { header, content } of entries) archive.entry({ ...header }, content ?? "");
   archive.finalize();
   const chunks: Buffer[] = [];
-  for await (const chunk of archive) chunks.push(Buffer.from(chunk));
+  for await (const chunk of archive) {
+    if (chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk));
+  }
   return Buffer.concat(chunks);
 }
 
