@@ -12,4 +12,5 @@ export {
   type Workload,
 } from "./ports.ts";
 export { runCutover, type CutoverOutcome, type CutoverPorts, type CutoverRequest } from "./run-cutover.ts";
+export { withinLimit, type Limited } from "./time-limit.ts";
 export { probeDefaults, verify, type VerificationRequest, type VerificationResult } from "./verification.ts";

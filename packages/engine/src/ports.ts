@@ -1,6 +1,10 @@
 import type { JournalEntry, JournalFact, Marker, Measurement, Origin, Probe, RouterObservation, VersionId, Weights } from "@bascule/core";
 
-/** What splits traffic. An adapter's writes are compare-and-swap, read back, and retried by nobody but the adapter. */
+/**
+ * What splits traffic. An adapter's writes are compare-and-swap on the object's version, read back, and retried by nobody but the
+ * adapter. Our marker is the one with our transaction and our fencing number: an object that carries another, or none, belongs to
+ * a run that came later, and a writer that is late is refused.
+ */
 export interface Router {
   /** What the router object says now. */
   observe(signal: AbortSignal): Promise<RouterObservation>;
@@ -13,19 +17,28 @@ export interface Router {
   /**
    * Gives the object its declared shape, these weights and this marker in one write, and reads it back.
    *
-   * @throws RouterConflict when the object carries another transaction's marker
+   * @throws RouterConflict when the object does not carry our marker
    */
   shift(weights: Weights, marker: Marker, signal: AbortSignal): Promise<void>;
   /**
    * Puts the object back to what it was, marker kept; makes it anew if somebody deleted it. With `null`, removes the object.
    * Depends on nothing but the router: never on the health of a version.
    *
-   * @throws RouterConflict when the object carries another transaction's marker
+   * @throws RouterConflict when there is an object and it does not carry our marker
    */
   restore(origin: Origin | null, marker: Marker, signal: AbortSignal): Promise<void>;
-  /** Extends the lease of our marker, and says whether somebody asked for an abort. */
+  /**
+   * Extends the lease of our marker, and says whether somebody asked for an abort.
+   *
+   * @throws RouterConflict when the object does not carry our marker
+   */
   renew(marker: Marker, signal: AbortSignal): Promise<{ readonly abortRequested: boolean }>;
-  /** Removes our marker; nothing to do when there is none. */
+  /**
+   * Removes our marker.
+   *
+   * @throws RouterConflict when the object does not carry our marker: only the engine can tell whether it was removed by an
+   * earlier attempt or by a run that came later
+   */
   release(marker: Marker, signal: AbortSignal): Promise<void>;
 }
 

@@ -5,12 +5,13 @@ import {
   type Action,
   type CutoverEvent,
   type CutoverState,
-  type Measurement,
+  type JournalFact,
   type Probe,
   type Reason,
   type Transaction,
 } from "@bascule/core";
 import { RouterConflict, type Clock, type Journal, type Ownership, type Prober, type Router, type Workload } from "./ports.ts";
+import { withinLimit } from "./time-limit.ts";
 import { verify } from "./verification.ts";
 
 /** All that a cut-over needs from outside. */
@@ -36,15 +37,16 @@ export interface CutoverRequest {
 
 export type CutoverOutcome = Extract<CutoverState, { readonly phase: "committed" | "rolledBack" | "refused" | "unsettled" }>;
 
-/** The longest that one write to the router may take, retries included. Going back gets far more patience than going on. */
-const writeLimitMs = { forward: 10_000, back: 300_000 };
+/** The longest that one call may take, the adapter's own retries included. Going back gets far more patience than going on. */
+const callLimitMs = { forward: 10_000, back: 300_000, journal: 10_000 };
 
 /** Runs one cut-over from the first look at the router to its end. Never throws for what the world does: the outcome tells. */
 export async function runCutover(request: CutoverRequest, ports: CutoverPorts): Promise<CutoverOutcome> {
   const { transaction, onProgress } = request;
   const interruption = watchForInterruptions(request, ports);
+  const record = (fact: JournalFact) => appendOrInterrupt(fact, request, ports, interruption);
   try {
-    await ports.journal.append(transaction.id, {
+    await record({
       kind: "cutoverStarted",
       candidate: transaction.candidate,
       plan: transaction.plan,
@@ -59,23 +61,30 @@ export async function runCutover(request: CutoverRequest, ports: CutoverPorts): 
       for (const fact of transition.facts) {
         if (fact.kind === "stepStarted") onProgress?.(fact.description);
         if (fact.kind === "rollbackStarted") onProgress?.(`rolling back: ${fact.reason.message}`);
-        await ports.journal.append(transaction.id, fact);
+        await record(fact);
       }
       if (isOutcome(state)) return state;
       if (!transition.action) throw new Error(`The phase ${state.phase} has nothing left to do; this is a defect of the state machine.`);
-      event = await perform(transition.action, request, ports, interruption);
+      event = await perform(transition.action, request, ports, interruption, record);
     }
   } finally {
     interruption.stop();
   }
 }
 
-async function perform(action: Action, request: CutoverRequest, ports: CutoverPorts, interruption: Interruption): Promise<CutoverEvent> {
+async function perform(
+  action: Action,
+  request: CutoverRequest,
+  ports: CutoverPorts,
+  interruption: Interruption,
+  record: (fact: JournalFact) => Promise<void>,
+): Promise<CutoverEvent> {
   const signal = interruption.signal;
+  if (signal.aborted) return interruption.event();
   try {
-    const event = await attempt(action, request, ports, signal);
+    const event = await attempt(action, request, ports, signal, record);
     // What was written while the interruption came stays written; the rollback that follows puts it back.
-    return signal.aborted && action.kind !== "release" ? interruption.event() : event;
+    return signal.aborted ? interruption.event() : event;
   } catch (thrown) {
     if (signal.aborted) return interruption.event();
     if (thrown instanceof RouterConflict) return { kind: "conflicted", message: thrown.message };
@@ -83,30 +92,36 @@ async function perform(action: Action, request: CutoverRequest, ports: CutoverPo
   }
 }
 
-async function attempt(action: Action, request: CutoverRequest, ports: CutoverPorts, signal: AbortSignal): Promise<CutoverEvent> {
+async function attempt(
+  action: Action,
+  request: CutoverRequest,
+  ports: CutoverPorts,
+  signal: AbortSignal,
+  record: (fact: JournalFact) => Promise<void>,
+): Promise<CutoverEvent> {
   const { router, workload, clock, ownership } = ports;
-  const forward = () => AbortSignal.any([signal, AbortSignal.timeout(writeLimitMs.forward)]);
-  const back = () => AbortSignal.any([signal, AbortSignal.timeout(writeLimitMs.back)]);
+  const forward = <Result>(call: (signal: AbortSignal) => Promise<Result>) => bounded(callLimitMs.forward, action.kind, clock, signal, call);
+  const back = <Result>(call: (signal: AbortSignal) => Promise<Result>) => bounded(callLimitMs.back, action.kind, clock, signal, call);
   switch (action.kind) {
     case "observe": {
-      const observation = await router.observe(forward());
+      const observation = await forward((either) => router.observe(either));
       const { marker } = observation;
       return { kind: "observed", observation, ownerGone: marker === null || ownership.isGone(marker, clock.nowMs()) };
     }
     case "claim":
-      await router.claim(action.marker, action.expects, forward());
+      await forward((either) => router.claim(action.marker, action.expects, either));
       return { kind: "done" };
     case "shift":
-      await router.shift(action.weights, action.marker, forward());
+      await forward((either) => router.shift(action.weights, action.marker, either));
       return { kind: "done" };
     case "restore":
-      await router.restore(action.origin, action.marker, back());
+      await back((either) => router.restore(action.origin, action.marker, either));
       return { kind: "done" };
     case "release":
-      await router.release(action.marker, back());
+      await back((either) => router.release(action.marker, either));
       return { kind: "done" };
     case "disconnect":
-      await workload.disconnect(action.version, forward());
+      await forward((either) => workload.disconnect(action.version, either));
       return { kind: "done" };
     case "verify": {
       const result = await verify(
@@ -118,7 +133,7 @@ async function attempt(action: Action, request: CutoverRequest, ports: CutoverPo
           holdMs: action.holdMs,
         },
         ports,
-        (measurement) => journalMeasurement(request, ports, measurement),
+        (measurement) => record({ kind: "measured", measurement }),
         signal,
       );
       return { kind: "verified", passed: result.verdict === "pass", message: result.message };
@@ -126,13 +141,41 @@ async function attempt(action: Action, request: CutoverRequest, ports: CutoverPo
   }
 }
 
-async function journalMeasurement(request: CutoverRequest, ports: CutoverPorts, measurement: Measurement): Promise<void> {
-  await ports.journal.append(request.transaction.id, { kind: "measured", measurement });
+/** A call that is given up when it takes too long: a write that still lands afterwards is told by its fencing number. */
+async function bounded<Result>(
+  limitMs: number,
+  what: string,
+  clock: Clock,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const limited = await withinLimit(limitMs, clock, signal, call);
+  if (limited.kind === "ended") return limited.result;
+  throw new Error(limited.kind === "stopped" ? `${what} was stopped` : `${what} was not done within ${limitMs / 1000} s`);
 }
 
-/** Ends the step under way when the owner is gone, an abort is asked for or time is up. Once the way back has begun nothing stops it. */
+/**
+ * A step that cannot be recorded is not taken. On the way back the service matters more than its record: going back goes on, and
+ * the user is told.
+ */
+async function appendOrInterrupt(fact: JournalFact, request: CutoverRequest, { journal, clock }: CutoverPorts, interruption: Interruption): Promise<void> {
+  try {
+    const never = new AbortController().signal;
+    await bounded(callLimitMs.journal, "the entry", clock, never, () => journal.append(request.transaction.id, fact));
+  } catch (thrown) {
+    const message = `The journal could not be written: ${messageOf(thrown)}`;
+    request.onProgress?.(message);
+    interruption.interrupt({ code: "journal-failed", message });
+  }
+}
+
+/**
+ * Ends the step under way when the owner is gone, an abort is asked for, time is up or the journal fails. Once the way back has
+ * begun, or the candidate is accepted, nothing stops what remains.
+ */
 interface Interruption {
   readonly signal: AbortSignal;
+  interrupt(reason: Reason): void;
   follow(state: CutoverState): void;
   event(): CutoverEvent;
   stop(): void;
@@ -141,14 +184,13 @@ interface Interruption {
 function watchForInterruptions(request: CutoverRequest, { router, clock }: CutoverPorts): Interruption {
   const { transaction, ownerLost } = request;
   const stopped = new AbortController();
-  const startedAtMs = clock.nowMs();
   let current = new AbortController();
   let reason: Reason | undefined;
   let latest: CutoverState = beginCutover(transaction);
-  let goingBack = false;
+  let decided = false;
 
   const interrupt = (found: Reason) => {
-    if (goingBack || reason) return;
+    if (decided || reason) return;
     reason = found;
     current.abort();
   };
@@ -157,16 +199,18 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
 
   if (ownerLost?.aborted) onOwnerLost();
   ownerLost?.addEventListener("abort", onOwnerLost, { once: true });
+  void watchDeadline();
   void keepLease();
 
   return {
+    interrupt,
     get signal() {
       return current.signal;
     },
     follow: (state) => {
       latest = state;
-      if (goingBack || !isGoingBack(state)) return;
-      goingBack = true;
+      if (decided || !isDecided(state)) return;
+      decided = true;
       current = new AbortController();
     },
     event: () => ({ kind: "interrupted", reason: reason ?? { code: "owner-lost", message: "The step was interrupted." } }),
@@ -176,21 +220,23 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
     },
   };
 
+  async function watchDeadline(): Promise<void> {
+    await clock.sleep(transaction.plan.deadlineMs, stopped.signal);
+    if (stopped.signal.aborted) return;
+    interrupt({
+      code: "deadline-passed",
+      message: `The cut-over took longer than its deadline of ${transaction.plan.deadlineMs / 1000} s. Raise deadlineMs if it needs that long.`,
+    });
+  }
+
   async function keepLease(): Promise<void> {
     for (;;) {
       await clock.sleep(transaction.leaseMs / 4, stopped.signal);
       if (stopped.signal.aborted) return;
-      if (clock.nowMs() - startedAtMs > transaction.plan.deadlineMs) {
-        interrupt({
-          code: "deadline-passed",
-          message: `The cut-over took longer than its deadline of ${transaction.plan.deadlineMs / 1000} s. Raise deadlineMs if it needs that long.`,
-        });
-      }
       if (!("marker" in latest) || latest.phase === "claiming") continue;
       const lease = { ...latest.marker, leaseUntilMs: clock.nowMs() + transaction.leaseMs };
       try {
-        const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(transaction.leaseMs / 4)]);
-        const { abortRequested } = await router.renew(lease, signal);
+        const { abortRequested } = await bounded(transaction.leaseMs / 4, "renew", clock, stopped.signal, (signal) => router.renew(lease, signal));
         if (abortRequested) interrupt({ code: "abort-requested", message: "An abort was asked for on the router object." });
       } catch {
         // A renewal that fails is tried again in a moment; a step that needs the router reports its own failure.
@@ -199,8 +245,8 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
   }
 }
 
-function isGoingBack(state: CutoverState): boolean {
-  return ["restoring", "verifyingStable", "disconnecting", "releasing"].includes(state.phase);
+function isDecided(state: CutoverState): boolean {
+  return ["committing", "restoring", "verifyingStable", "disconnecting", "releasing"].includes(state.phase);
 }
 
 function isOutcome(state: CutoverState): state is CutoverOutcome {

@@ -2,6 +2,7 @@ import {
   assess,
   countMeasurement,
   describeWeights,
+  messageOf,
   noMeasurements,
   type AnalysisCounters,
   type AnalysisLimits,
@@ -11,12 +12,18 @@ import {
   type Weights,
 } from "@bascule/core";
 import type { Clock, Prober, ProbeRequest } from "./ports.ts";
+import { withinLimit } from "./time-limit.ts";
 
 /** Defaults of what a probe leaves open. */
 export const probeDefaults = {
+  timeoutMs: 2_000,
   candidate: { intervalMs: 200, countPerPlace: 3 },
   service: { intervalMs: 100, count: 20 },
 } as const;
+
+/** A prober keeps to its probe's time-out by itself; one that does not is given up so much later. */
+const proberGraceMs = 5_000;
+const placesLimitMs = 10_000;
 
 export interface VerificationRequest {
   readonly probes: readonly Probe[];
@@ -45,7 +52,7 @@ export async function verify(
   const probes = request.probes.filter((probe) => !probe.targets || probe.targets.includes(side));
   if (probes.length === 0) return { verdict: "pass", message: `no probe asks the ${request.target}` };
 
-  const places = (await ports.prober.places?.(request.target, signal)) ?? 1;
+  const places = await countPlaces(request, ports, signal);
   const stop = new AbortController();
   const anySignal = AbortSignal.any([signal, stop.signal]);
   const results = await Promise.all(
@@ -54,7 +61,7 @@ export async function verify(
       if (result.verdict !== "pass") stop.abort();
       return result;
     }),
-  );
+  ).finally(() => stop.abort());
   const bad = results.find((result) => result.verdict !== "pass" && result.verdict !== "inconclusive") ?? results.find((result) => result.verdict !== "pass");
   return bad ?? { verdict: "pass", message: results.map((result) => result.message).join("; ") };
 }
@@ -74,7 +81,7 @@ async function runProbe(
 
   for (let sequence = 0; ; sequence++) {
     const beganAtMs = clock.nowMs();
-    const measurement = await prober.measure({ probe, target: request.target, expected: request.expected, sequence }, signal);
+    const measurement = await measureOnce({ probe, target: request.target, expected: request.expected, sequence }, { prober, clock }, signal);
     if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
 
     if (isFromElsewhere(measurement, request.expected)) {
@@ -98,6 +105,39 @@ async function runProbe(
     }
     await clock.sleep(Math.max(0, beganAtMs + (limits.intervalMs ?? 0) - clock.nowMs()), signal);
     if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
+  }
+}
+
+async function countPlaces(
+  { target }: VerificationRequest,
+  { prober, clock }: { readonly prober: Prober; readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<number> {
+  const limited = await withinLimit(placesLimitMs, clock, signal, async (either) => (await prober.places?.(target, either)) ?? 1);
+  if (limited.kind === "ended") return limited.result;
+  throw new Error(`where to measure the ${target} was not known within ${placesLimitMs / 1000} s`);
+}
+
+/** What the prober measured, or an `error` where it could not even do that. */
+async function measureOnce(
+  request: ProbeRequest,
+  { prober, clock }: { readonly prober: Prober; readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<Measurement> {
+  const startedAtMs = clock.nowMs();
+  const notMeasured = (message: string): Measurement => ({
+    probe: request.probe.name,
+    verdict: "error",
+    startedAtMs,
+    durationMs: clock.nowMs() - startedAtMs,
+    message: `not measured: ${message}`,
+  });
+  const limitMs = (request.probe.timeoutMs ?? probeDefaults.timeoutMs) + proberGraceMs;
+  try {
+    const limited = await withinLimit(limitMs, clock, signal, (either) => prober.measure(request, either));
+    return limited.kind === "ended" ? limited.result : notMeasured(`no result within ${limitMs / 1000} s`);
+  } catch (thrown) {
+    return notMeasured(messageOf(thrown));
   }
 }
 

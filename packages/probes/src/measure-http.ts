@@ -1,14 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { messageOf, type HttpProbe, type Measurement } from "@bascule/core";
-import type { Clock } from "@bascule/engine";
+import { probeDefaults, withinLimit, type Clock } from "@bascule/engine";
 import { z } from "zod";
 import { excerptOf, findDifferences, prepareExpectations, type Expectations } from "./expectations.ts";
 import { ask, type HttpAnswer, type HttpQuestion } from "./http-answer.ts";
 import { networkFailure } from "./network-failure.ts";
-import { probeTimeoutMs } from "./probe-timeout.ts";
 import { redactionOf, type Redact } from "./redaction.ts";
-import { withinLimit } from "./time-limit.ts";
 
 /** What is needed to speak TLS with a place. Certificates are always checked. */
 export interface TlsMaterial {
@@ -72,7 +70,7 @@ export async function measureHttp(
   }
   const { question, expectations, address } = prepared;
   const isThroughApi = place.via === "kubernetesApi";
-  const limitMs = probe.timeoutMs ?? probeTimeoutMs;
+  const limitMs = probe.timeoutMs ?? probeDefaults.timeoutMs;
   let isConnected = false;
   const onConnected = () => {
     isConnected = true;

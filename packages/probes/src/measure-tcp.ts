@@ -1,9 +1,7 @@
 import { connect } from "node:net";
 import type { Measurement, TcpProbe } from "@bascule/core";
-import type { Clock } from "@bascule/engine";
+import { probeDefaults, withinLimit, type Clock } from "@bascule/engine";
 import { networkFailure } from "./network-failure.ts";
-import { probeTimeoutMs } from "./probe-timeout.ts";
-import { withinLimit } from "./time-limit.ts";
 
 /** Where a TCP probe connects to. */
 export interface TcpPlace {
@@ -22,7 +20,7 @@ export async function measureTcp(
   signal: AbortSignal,
 ): Promise<Measurement> {
   const startedAtMs = clock.nowMs();
-  const limitMs = probe.timeoutMs ?? probeTimeoutMs;
+  const limitMs = probe.timeoutMs ?? probeDefaults.timeoutMs;
   const address = `${place.host.includes(":") ? `[${place.host}]` : place.host}:${place.port}`;
   const measured = (verdict: Measurement["verdict"], message: string): Measurement => ({
     probe: probe.name,

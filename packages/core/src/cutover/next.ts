@@ -4,7 +4,7 @@ import { describeStep } from "../describe-plan.ts";
 import { allTo, sameWeights, shiftTowards, type Weights } from "../weights.ts";
 import { describeWindow, isOpen } from "../window.ts";
 import type { Marker, Origin } from "./marker.ts";
-import type { Action, Claimed, CutoverEvent, CutoverState, Reason, RouterObservation, Transaction } from "./state.ts";
+import type { Action, Claimed, CutoverEvent, CutoverState, Doubt, Reason, RouterObservation, Transaction } from "./state.ts";
 
 /** The state after an event, what to write down, and the one thing to do next; without an action the transaction is over. */
 export interface Transition {
@@ -56,12 +56,7 @@ function fromObserving(state: Of<"observing">, event: CutoverEvent, nowMs: numbe
   if (event.kind !== "observed") return refuse(transaction, reasonOf(event));
 
   const { observation } = event;
-  const observed: JournalFact = {
-    kind: "routerObserved",
-    exists: observation.exists,
-    weights: observation.weights,
-    marker: observation.marker,
-  };
+  const observed = factOf(observation);
   const found = observation.marker;
   if (found && !event.ownerGone) {
     return withFacts([observed], refuse(transaction, concurrentRun(found)));
@@ -83,8 +78,13 @@ function fromObserving(state: Of<"observing">, event: CutoverEvent, nowMs: numbe
 
 function fromClaiming(state: Of<"claiming">, event: CutoverEvent, nowMs: number): Transition {
   if (event.kind === "conflicted") return refuse(state.transaction, { code: "concurrent-run", message: event.message });
-  // A claim that failed may have been written all the same; without a shift behind it, releasing it is enough.
-  if (event.kind !== "done") return release(state, reasonOf(event), true);
+  if (event.kind !== "done") {
+    const reason = reasonOf(event);
+    // Traffic is where the abandoned transaction left it: whichever marker is on the object now, it has to stay.
+    if (state.abandoned) return unsettled(state, reason, reason.message);
+    // The claim may have been written all the same; without a shift behind it, releasing it is enough.
+    return release(state, reason, true);
+  }
 
   const claimed: JournalFact = {
     kind: "routerClaimed",
@@ -186,13 +186,19 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
 }
 
 function fromCommitting(state: Of<"committing">, event: CutoverEvent): Transition {
-  const { transaction } = state;
+  const { transaction, marker, doubt } = state;
   const weights = weightsAfter(state, transaction.plan.steps.length - 1);
-  if (event.kind === "done") {
-    return { state: { phase: "committed", transaction, weights }, facts: [{ kind: "committed", weights }] };
+  const committed: Transition = { state: { phase: "committed", transaction, weights }, facts: [{ kind: "committed", weights }] };
+  if (event.kind === "done") return committed;
+  if (doubt === undefined) return { state: { ...state, doubt: doubtOf(event) }, facts: [], action: { kind: "observe" } };
+  if (event.kind !== "observed") {
+    return doubt.isConflict ? unsettled(state, doubt.reason, reasonOf(event).message) : rollBack(state, doubt.reason);
   }
-  if (event.kind === "conflicted") return unsettled(state, takenOver(event.message), event.message);
-  return rollBack(state, reasonOf(event));
+  const { observation } = event;
+  const facts = [factOf(observation)];
+  if (isOurs(observation.marker, marker)) return withFacts(facts, rollBack(state, doubt.reason));
+  const isDone = observation.exists && observation.marker === null && sameWeights(observation.weights, weights);
+  return withFacts(facts, isDone ? committed : unsettled(state, doubt.reason, doubt.reason.message));
 }
 
 function rollBack(claimed: Claimed, reason: Reason): Transition {
@@ -207,7 +213,6 @@ function rollBack(claimed: Claimed, reason: Reason): Transition {
 }
 
 function fromRestoring(state: Of<"restoring">, event: CutoverEvent): Transition {
-  if (event.kind === "interrupted") return { state, facts: [], action: { kind: "restore", marker: state.marker, origin: state.marker.origin } };
   if (event.kind !== "done") return unsettled(state, state.reason, reasonOf(event).message);
   const { transaction, marker, reason } = state;
   const weights = marker.origin?.weights ?? null;
@@ -244,13 +249,29 @@ function fromDisconnecting(state: Of<"disconnecting">, event: CutoverEvent): Tra
 }
 
 function fromReleasing(state: Of<"releasing">, event: CutoverEvent): Transition {
-  const { transaction, marker, reason, stableVerified } = state;
-  if (event.kind === "interrupted") return { state, facts: [], action: { kind: "release", marker } };
-  // Another run took over: it found our marker, so it is the one that settles now.
-  if (event.kind === "done" || event.kind === "conflicted") {
-    return finishRollback(transaction, reason, marker.origin?.weights ?? null, stableVerified);
-  }
-  return unsettled(state, reason, reasonOf(event).message);
+  const { transaction, marker, reason, stableVerified, doubt } = state;
+  const finished = finishRollback(transaction, reason, marker.origin?.weights ?? null, stableVerified);
+  // In a conflict another run took over: it found our marker, so it is the one that settles now.
+  if (event.kind === "done" || event.kind === "conflicted") return finished;
+  if (doubt === undefined) return { state: { ...state, doubt: doubtOf(event) }, facts: [], action: { kind: "observe" } };
+  if (event.kind !== "observed") return unsettled(state, reason, doubt.reason.message);
+  const { observation } = event;
+  const isLeft = isOurs(observation.marker, marker);
+  return withFacts([factOf(observation)], isLeft ? unsettled(state, reason, doubt.reason.message) : finished);
+}
+
+function doubtOf(event: CutoverEvent): Doubt {
+  return event.kind === "conflicted"
+    ? { reason: takenOver(event.message), isConflict: true }
+    : { reason: reasonOf(event), isConflict: false };
+}
+
+function isOurs(found: Marker | null, ours: Marker): boolean {
+  return found !== null && found.transaction === ours.transaction && found.fencing === ours.fencing;
+}
+
+function factOf(observation: RouterObservation): JournalFact {
+  return { kind: "routerObserved", exists: observation.exists, weights: observation.weights, marker: observation.marker };
 }
 
 function release(claimed: Claimed, reason: Reason, stableVerified: boolean): Transition {

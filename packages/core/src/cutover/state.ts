@@ -22,7 +22,8 @@ export interface Reason {
     | "deadline-passed"
     | "window-closed"
     | "concurrent-run"
-    | "taken-over";
+    | "taken-over"
+    | "journal-failed";
   readonly message: string;
 }
 
@@ -33,6 +34,7 @@ export interface Reason {
  * |---|---|
  * | `observing` | nothing was touched |
  * | `claiming` | at most the marker was written; traffic is as it was |
+ * | `claiming` what an earlier run abandoned | as `settling` |
  * | `settling` | the marker names the origin; traffic may be anywhere between; the next run restores the origin |
  * | `stepping` | as `settling` |
  * | `committing` | as `settling`, or the marker is gone and the candidate serves, verified |
@@ -45,11 +47,13 @@ export type CutoverState =
   | (Claimed & { readonly phase: "settling"; readonly abandoned: Marker; readonly stage: "restore" | "verify" })
   | (Claimed & { readonly phase: "claiming"; readonly abandoned?: Marker })
   | (Claimed & { readonly phase: "stepping" })
-  | (Claimed & { readonly phase: "committing" })
+  /** `doubt`: the marker's removal failed, which does not tell whether it was written; the router is looked at once more. */
+  | (Claimed & { readonly phase: "committing"; readonly doubt?: Doubt })
   | (Claimed & { readonly phase: "restoring"; readonly reason: Reason })
   | (Claimed & { readonly phase: "verifyingStable"; readonly reason: Reason })
   | (Claimed & { readonly phase: "disconnecting"; readonly reason: Reason; readonly stableVerified: boolean })
-  | (Claimed & { readonly phase: "releasing"; readonly reason: Reason; readonly stableVerified: boolean })
+  /** `doubt`: as in `committing`. */
+  | (Claimed & { readonly phase: "releasing"; readonly reason: Reason; readonly stableVerified: boolean; readonly doubt?: Doubt })
   | { readonly phase: "committed"; readonly transaction: Transaction; readonly weights: Weights }
   | {
       readonly phase: "rolledBack";
@@ -62,6 +66,12 @@ export type CutoverState =
   | { readonly phase: "refused"; readonly transaction: Transaction; readonly reason: Reason }
   /** The rollback itself failed: the marker stays, and the next run goes on from it. */
   | { readonly phase: "unsettled"; readonly transaction: Transaction; readonly reason: Reason; readonly cause: string };
+
+/** A write that failed, or was refused because the marker is not ours (any more). */
+export interface Doubt {
+  readonly reason: Reason;
+  readonly isConflict: boolean;
+}
 
 /** What is known once the router is ours. */
 export interface Claimed {

@@ -1,10 +1,13 @@
-import type { Clock } from "@bascule/engine";
+import type { Clock } from "./ports.ts";
 
 /** How an attempt ended: with its result, because time was up, or because the caller stopped it. */
 export type Limited<Result> =
   { readonly kind: "ended"; readonly result: Result } | { readonly kind: "timedOut" } | { readonly kind: "stopped" };
 
-/** Runs an attempt that must be over within the limit. Whatever ends it, the attempt's own signal is aborted, so that nothing stays open. */
+/**
+ * Runs an attempt that must be over within the limit, in milliseconds. Whatever ends it, the attempt's own signal is aborted, so that
+ * nothing stays open; an attempt that does not heed its signal is not waited for. Throws what the attempt throws.
+ */
 export async function withinLimit<Result>(
   limitMs: number,
   clock: Clock,
@@ -17,7 +20,7 @@ export async function withinLimit<Result>(
   const limit = clock
     .sleep(limitMs, either)
     .then((): Limited<Result> => (signal.aborted ? { kind: "stopped" } : { kind: "timedOut" }));
-  const attempted = attempt(either).then((result): Limited<Result> => ({ kind: "ended", result }));
+  const attempted = Promise.resolve(either).then(attempt).then((result): Limited<Result> => ({ kind: "ended", result }));
   try {
     return await Promise.race([attempted, limit]);
   } catch (thrown) {
