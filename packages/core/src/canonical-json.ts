@@ -7,6 +7,7 @@ import canonicalize from "canonicalize";
  */
 export function canonicalJson(value: unknown): string {
   const text = canonicalize(value);
-  if (text === undefined) throw new TypeError("Only JSON values have a canonical text; leave functions and undefined out.");
+  if (text === undefined)
+    throw new TypeError("Only JSON values have a canonical text; leave functions and undefined out.");
   return text;
 }

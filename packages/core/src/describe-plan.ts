@@ -9,7 +9,9 @@ export function describeStep(step: Step): string {
     case "shift":
       return `move ${step.weightPercent} % of traffic to the candidate`;
     case "verify":
-      return step.target === "candidate" ? "verify the candidate, which has no traffic yet" : "verify the service as its clients see it";
+      return step.target === "candidate"
+        ? "verify the candidate, which has no traffic yet"
+        : "verify the service as its clients see it";
     case "hold":
       return `hold for ${seconds(step.durationMs)} with the old version still there, and go on verifying`;
   }
@@ -20,7 +22,13 @@ export function describeStep(step: Step): string {
  *
  * @param from who has the traffic now; `null` when the service does not exist yet
  */
-export function describePlan(plan: Plan, release: string, candidate: VersionId, from: Weights | null, probes: readonly string[]): string {
+export function describePlan(
+  plan: Plan,
+  release: string,
+  candidate: VersionId,
+  from: Weights | null,
+  probes: readonly string[],
+): string {
   const origin = from === null ? "a new service" : describeWeights(from);
   const back = from === null ? "the service is removed again" : `traffic goes back to ${describeWeights(from)}`;
   return [

@@ -1,4 +1,10 @@
-export { assess, countMeasurement, noMeasurements, type AnalysisCounters, type AnalysisLimits } from "./analysis/assess.ts";
+export {
+  assess,
+  countMeasurement,
+  noMeasurements,
+  type AnalysisCounters,
+  type AnalysisLimits,
+} from "./analysis/assess.ts";
 export type { Measurement, Verdict } from "./analysis/measurement.ts";
 export { canonicalJson } from "./canonical-json.ts";
 export { changeSchema, environmentOf, environmentSchema, type Change, type Environment } from "./change.ts";

@@ -7,7 +7,11 @@ import { BasculeError } from "./errors.ts";
  * @param subject what is being checked, for example `BlueGreenDeployment "web"`
  * @throws BasculeError `invalid-input`: one message with every wrong field, its value and the remedy
  */
-export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown, subject: string): z.output<Schema> {
+export function parseInput<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  subject: string,
+): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => describeIssue(issue, input));

@@ -16,7 +16,10 @@ const analysisFields = {
   /** Passes in a row that are enough. Default: the count decides. */
   consecutiveSuccessLimit: z.int().positive().optional(),
   /** Where it measures: before traffic (`candidate`), after it (`service`). Default both. */
-  targets: z.array(z.enum(["candidate", "service"])).min(1).optional(),
+  targets: z
+    .array(z.enum(["candidate", "service"]))
+    .min(1)
+    .optional(),
 };
 
 const jsonExpectation = z.strictObject({
@@ -69,7 +72,13 @@ export type Probe = z.infer<typeof probeSchema>;
 /** What all probes have in common: how often, how long, where. */
 export type ProbeAnalysis = Pick<
   HttpProbe,
-  "intervalMs" | "count" | "timeoutMs" | "failureLimit" | "consecutiveErrorLimit" | "consecutiveSuccessLimit" | "targets"
+  | "intervalMs"
+  | "count"
+  | "timeoutMs"
+  | "failureLimit"
+  | "consecutiveErrorLimit"
+  | "consecutiveSuccessLimit"
+  | "targets"
 >;
 
 /**
@@ -77,10 +86,7 @@ export type ProbeAnalysis = Pick<
  *
  * @example http("/health", { expect: { status: 200, latencyMs: 250 } })
  */
-export function http(
-  path: string,
-  options: Partial<Omit<HttpProbe, "kind" | "path">> = {},
-): HttpProbe {
+export function http(path: string, options: Partial<Omit<HttpProbe, "kind" | "path">> = {}): HttpProbe {
   return { kind: "http", name: `http ${path}`, expect: {}, ...options, path };
 }
 

@@ -6,7 +6,9 @@ const localTime = z
   .refine(isLocalTime, { error: "must be a local date and time such as 2026-11-24T22:00, without an offset" });
 
 const timeZone = z
-  .string({ error: "is required: name an IANA time zone such as Europe/Paris, because a local time alone is ambiguous" })
+  .string({
+    error: "is required: name an IANA time zone such as Europe/Paris, because a local time alone is ambiguous",
+  })
   .refine(isTimeZone, { error: "must be an IANA time zone such as Europe/Paris" });
 
 /** When a change may move traffic: from `start` (included) to `end` (excluded), local times in an IANA time zone. */

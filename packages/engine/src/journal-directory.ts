@@ -1,6 +1,13 @@
 import { mkdir, open, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { BasculeError, findBreak, journalEntrySchema, nextEntry, type JournalEntry, type JournalFact } from "@bascule/core";
+import {
+  BasculeError,
+  findBreak,
+  journalEntrySchema,
+  nextEntry,
+  type JournalEntry,
+  type JournalFact,
+} from "@bascule/core";
 import lockfile from "proper-lockfile";
 import type { Clock, Journal } from "./ports.ts";
 
@@ -23,7 +30,10 @@ export async function openJournal(directory: string, change: string, clock: Cloc
   return {
     path,
     append: async (transaction, fact) => {
-      const unlock = await lockfile.lock(path, { retries: { retries: 50, minTimeout: 5, maxTimeout: 100 }, stale: 10_000 });
+      const unlock = await lockfile.lock(path, {
+        retries: { retries: 50, minTimeout: 5, maxTimeout: 100 },
+        stale: 10_000,
+      });
       try {
         known = await appendUnderLock(path, known, transaction, fact, clock);
         return known.entry;
@@ -74,7 +84,10 @@ async function appendUnderLock(
   }
 }
 
-function parseJournal(path: string, text: string): { readonly entries: readonly JournalEntry[]; readonly tail: Tail | undefined } {
+function parseJournal(
+  path: string,
+  text: string,
+): { readonly entries: readonly JournalEntry[]; readonly tail: Tail | undefined } {
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   const lines = whole.split("\n").filter((line) => line !== "");
   const entries = lines.map((line, index) => parseLine(path, line, index + 1));

@@ -1,4 +1,14 @@
-import type { JournalEntry, JournalFact, Marker, Measurement, Origin, Probe, RouterObservation, VersionId, Weights } from "@bascule/core";
+import type {
+  JournalEntry,
+  JournalFact,
+  Marker,
+  Measurement,
+  Origin,
+  Probe,
+  RouterObservation,
+  VersionId,
+  Weights,
+} from "@bascule/core";
 
 /**
  * What splits traffic. An adapter's writes are compare-and-swap on the object's version, read back, and retried by nobody but the
@@ -11,7 +21,8 @@ export interface Router {
   /**
    * Writes the marker; creates the router object, without traffic, where there is none.
    *
-   * @throws RouterConflict when the marker on the object is not `expects`
+   * @throws RouterConflict when the marker on the object is not `expects`; and where that is `null`, also when the object is not what
+   * the marker names as its origin (there or not, the weights): another run may have come and gone since the router was observed
    */
   claim(marker: Marker, expects: Marker | null, signal: AbortSignal): Promise<void>;
   /**

@@ -10,7 +10,15 @@ import {
   type Reason,
   type Transaction,
 } from "@bascule/core";
-import { RouterConflict, type Clock, type Journal, type Ownership, type Prober, type Router, type Workload } from "./ports.ts";
+import {
+  RouterConflict,
+  type Clock,
+  type Journal,
+  type Ownership,
+  type Prober,
+  type Router,
+  type Workload,
+} from "./ports.ts";
 import { withinLimit } from "./time-limit.ts";
 import { verify } from "./verification.ts";
 
@@ -35,7 +43,10 @@ export interface CutoverRequest {
   readonly onProgress?: (message: string) => void;
 }
 
-export type CutoverOutcome = Extract<CutoverState, { readonly phase: "committed" | "rolledBack" | "refused" | "unsettled" }>;
+export type CutoverOutcome = Extract<
+  CutoverState,
+  { readonly phase: "committed" | "rolledBack" | "refused" | "unsettled" }
+>;
 
 /** The longest that one call may take, the adapter's own retries included. Going back gets far more patience than going on. */
 const callLimitMs = { forward: 10_000, back: 300_000, journal: 10_000 };
@@ -64,7 +75,8 @@ export async function runCutover(request: CutoverRequest, ports: CutoverPorts): 
         await record(fact);
       }
       if (isOutcome(state)) return state;
-      if (!transition.action) throw new Error(`The phase ${state.phase} has nothing left to do; this is a defect of the state machine.`);
+      if (!transition.action)
+        throw new Error(`The phase ${state.phase} has nothing left to do; this is a defect of the state machine.`);
       event = await perform(transition.action, request, ports, interruption, record);
     }
   } finally {
@@ -100,8 +112,10 @@ async function attempt(
   record: (fact: JournalFact) => Promise<void>,
 ): Promise<CutoverEvent> {
   const { router, workload, clock, ownership } = ports;
-  const forward = <Result>(call: (signal: AbortSignal) => Promise<Result>) => bounded(callLimitMs.forward, action.kind, clock, signal, call);
-  const back = <Result>(call: (signal: AbortSignal) => Promise<Result>) => bounded(callLimitMs.back, action.kind, clock, signal, call);
+  const forward = <Result>(call: (signal: AbortSignal) => Promise<Result>) =>
+    bounded(callLimitMs.forward, action.kind, clock, signal, call);
+  const back = <Result>(call: (signal: AbortSignal) => Promise<Result>) =>
+    bounded(callLimitMs.back, action.kind, clock, signal, call);
   switch (action.kind) {
     case "observe": {
       const observation = await forward((either) => router.observe(either));
@@ -131,6 +145,7 @@ async function attempt(
           expected: action.expected,
           propagationLimitMs: request.transaction.plan.propagationLimitMs,
           holdMs: action.holdMs,
+          nobodyServedBefore: action.nobodyServedBefore,
         },
         ports,
         (measurement) => record({ kind: "measured", measurement }),
@@ -151,14 +166,21 @@ async function bounded<Result>(
 ): Promise<Result> {
   const limited = await withinLimit(limitMs, clock, signal, call);
   if (limited.kind === "ended") return limited.result;
-  throw new Error(limited.kind === "stopped" ? `${what} was stopped` : `${what} was not done within ${limitMs / 1000} s`);
+  throw new Error(
+    limited.kind === "stopped" ? `${what} was stopped` : `${what} was not done within ${limitMs / 1000} s`,
+  );
 }
 
 /**
  * A step that cannot be recorded is not taken. On the way back the service matters more than its record: going back goes on, and
  * the user is told.
  */
-async function appendOrInterrupt(fact: JournalFact, request: CutoverRequest, { journal, clock }: CutoverPorts, interruption: Interruption): Promise<void> {
+async function appendOrInterrupt(
+  fact: JournalFact,
+  request: CutoverRequest,
+  { journal, clock }: CutoverPorts,
+  interruption: Interruption,
+): Promise<void> {
   try {
     const never = new AbortController().signal;
     await bounded(callLimitMs.journal, "the entry", clock, never, () => journal.append(request.transaction.id, fact));
@@ -195,7 +217,10 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
     current.abort();
   };
   const onOwnerLost = () =>
-    interrupt({ code: "owner-lost", message: "The pulumi process that asked for this cut-over is gone, so traffic goes back at once." });
+    interrupt({
+      code: "owner-lost",
+      message: "The pulumi process that asked for this cut-over is gone, so traffic goes back at once.",
+    });
 
   if (ownerLost?.aborted) onOwnerLost();
   ownerLost?.addEventListener("abort", onOwnerLost, { once: true });
@@ -213,7 +238,10 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
       decided = true;
       current = new AbortController();
     },
-    event: () => ({ kind: "interrupted", reason: reason ?? { code: "owner-lost", message: "The step was interrupted." } }),
+    event: () => ({
+      kind: "interrupted",
+      reason: reason ?? { code: "owner-lost", message: "The step was interrupted." },
+    }),
     stop: () => {
       stopped.abort();
       ownerLost?.removeEventListener("abort", onOwnerLost);
@@ -236,8 +264,11 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
       if (!("marker" in latest) || latest.phase === "claiming") continue;
       const lease = { ...latest.marker, leaseUntilMs: clock.nowMs() + transaction.leaseMs };
       try {
-        const { abortRequested } = await bounded(transaction.leaseMs / 4, "renew", clock, stopped.signal, (signal) => router.renew(lease, signal));
-        if (abortRequested) interrupt({ code: "abort-requested", message: "An abort was asked for on the router object." });
+        const { abortRequested } = await bounded(transaction.leaseMs / 4, "renew", clock, stopped.signal, (signal) =>
+          router.renew(lease, signal),
+        );
+        if (abortRequested)
+          interrupt({ code: "abort-requested", message: "An abort was asked for on the router object." });
       } catch {
         // A renewal that fails is tried again in a moment; a step that needs the router reports its own failure.
       }

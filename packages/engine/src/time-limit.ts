@@ -20,7 +20,9 @@ export async function withinLimit<Result>(
   const limit = clock
     .sleep(limitMs, either)
     .then((): Limited<Result> => (signal.aborted ? { kind: "stopped" } : { kind: "timedOut" }));
-  const attempted = Promise.resolve(either).then(attempt).then((result): Limited<Result> => ({ kind: "ended", result }));
+  const attempted = Promise.resolve(either)
+    .then(attempt)
+    .then((result): Limited<Result> => ({ kind: "ended", result }));
   try {
     return await Promise.race([attempted, limit]);
   } catch (thrown) {

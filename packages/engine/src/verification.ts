@@ -25,12 +25,20 @@ export const probeDefaults = {
 const proberGraceMs = 5_000;
 const placesLimitMs = 10_000;
 
+/**
+ * How long a shift is given to reach clients when answers do not name their version: kube-proxy writes its rules at most once a
+ * second by default, and this is twice that.
+ */
+const anonymousPropagationMs = 2_000;
+
 export interface VerificationRequest {
   readonly probes: readonly Probe[];
   readonly target: ProbeRequest["target"];
   readonly expected: Weights;
   /** The most that a shift may take to reach clients; until then an answer of another version is only early, not wrong. */
   readonly propagationLimitMs: number;
+  /** Set when no version had traffic before: until the first answer, silence is only early. */
+  readonly nobodyServedBefore?: boolean | undefined;
   /** Keep measuring for so long, whatever the counts say. */
   readonly holdMs?: number | undefined;
 }
@@ -62,7 +70,9 @@ export async function verify(
       return result;
     }),
   ).finally(() => stop.abort());
-  const bad = results.find((result) => result.verdict !== "pass" && result.verdict !== "inconclusive") ?? results.find((result) => result.verdict !== "pass");
+  const bad =
+    results.find((result) => result.verdict !== "pass" && result.verdict !== "inconclusive") ??
+    results.find((result) => result.verdict !== "pass");
   return bad ?? { verdict: "pass", message: results.map((result) => result.message).join("; ") };
 }
 
@@ -81,19 +91,21 @@ async function runProbe(
 
   for (let sequence = 0; ; sequence++) {
     const beganAtMs = clock.nowMs();
-    const measurement = await measureOnce({ probe, target: request.target, expected: request.expected, sequence }, { prober, clock }, signal);
+    const measurement = await measureOnce(
+      { probe, target: request.target, expected: request.expected, sequence },
+      { prober, clock },
+      signal,
+    );
     if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
 
-    if (isFromElsewhere(measurement, request.expected)) {
-      const waitedMs = clock.nowMs() - startedAtMs;
-      if (reached || waitedMs > request.propagationLimitMs) {
-        const late = { ...measurement, verdict: "fail" as const, message: `${measurement.answeredBy} answered instead of ${describeWeights(request.expected)}` };
-        await onMeasurement(late);
-        counters = countMeasurement(counters, "fail");
-      }
-    } else {
-      // Answers of the expected version, and none at all, count from the first on.
-      if (measurement.answeredBy !== undefined && measurement.verdict === "pass") reached = true;
+    const waitedMs = clock.nowMs() - startedAtMs;
+    const isElsewhere = isFromElsewhere(measurement, request.expected);
+    if (isElsewhere && (reached || waitedMs > request.propagationLimitMs)) {
+      const message = `${measurement.answeredBy} answered instead of ${describeWeights(request.expected)}`;
+      await onMeasurement({ ...measurement, verdict: "fail", message });
+      counters = countMeasurement(counters, "fail");
+    } else if (!isElsewhere && !isEarly(measurement, request, reached, waitedMs)) {
+      if (measurement.verdict === "pass") reached = true;
       await onMeasurement(measurement);
       counters = countMeasurement(counters, measurement.verdict);
     }
@@ -113,7 +125,12 @@ async function countPlaces(
   { prober, clock }: { readonly prober: Prober; readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<number> {
-  const limited = await withinLimit(placesLimitMs, clock, signal, async (either) => (await prober.places?.(target, either)) ?? 1);
+  const limited = await withinLimit(
+    placesLimitMs,
+    clock,
+    signal,
+    async (either) => (await prober.places?.(target, either)) ?? 1,
+  );
   if (limited.kind === "ended") return limited.result;
   throw new Error(`where to measure the ${target} was not known within ${placesLimitMs / 1000} s`);
 }
@@ -144,12 +161,33 @@ async function measureOnce(
 function limitsOf(probe: Probe, request: VerificationRequest, places: number): AnalysisLimits {
   const isCandidate = request.target === "candidate";
   return {
-    count: request.holdMs !== undefined ? 1 : (probe.count ?? (isCandidate ? probeDefaults.candidate.countPerPlace * Math.max(1, places) : probeDefaults.service.count)),
-    intervalMs: probe.intervalMs ?? (isCandidate ? probeDefaults.candidate.intervalMs : probeDefaults.service.intervalMs),
+    count:
+      request.holdMs !== undefined
+        ? 1
+        : (probe.count ??
+          (isCandidate ? probeDefaults.candidate.countPerPlace * Math.max(1, places) : probeDefaults.service.count)),
+    intervalMs:
+      probe.intervalMs ?? (isCandidate ? probeDefaults.candidate.intervalMs : probeDefaults.service.intervalMs),
     failureLimit: probe.failureLimit ?? 0,
     consecutiveErrorLimit: probe.consecutiveErrorLimit ?? 4,
-    ...(probe.consecutiveSuccessLimit !== undefined && request.holdMs === undefined ? { consecutiveSuccessLimit: probe.consecutiveSuccessLimit } : {}),
+    ...(probe.consecutiveSuccessLimit !== undefined && request.holdMs === undefined
+      ? { consecutiveSuccessLimit: probe.consecutiveSuccessLimit }
+      : {}),
   };
+}
+
+/** Whether a measurement was made before the shift can have reached clients, so that it proves nothing yet. */
+function isEarly(
+  { answeredBy, verdict }: Measurement,
+  { target, nobodyServedBefore, propagationLimitMs, holdMs }: VerificationRequest,
+  reached: boolean,
+  waitedMs: number,
+): boolean {
+  if (target === "candidate" || reached || holdMs !== undefined || answeredBy !== undefined) return false;
+  // An answer that does not say whose it is may still be the old version's.
+  if (verdict === "pass") return waitedMs < Math.min(anonymousPropagationMs, propagationLimitMs);
+  // Where nobody answered before, silence is what the old state looks like; anywhere else it is an outage.
+  return (target === "stable" || nobodyServedBefore === true) && waitedMs <= propagationLimitMs;
 }
 
 function isFromElsewhere({ answeredBy }: Measurement, expected: Weights): boolean {

@@ -4,7 +4,16 @@ import { describeStep } from "../describe-plan.ts";
 import { allTo, sameWeights, shiftTowards, type Weights } from "../weights.ts";
 import { describeWindow, isOpen } from "../window.ts";
 import type { Marker, Origin } from "./marker.ts";
-import type { Action, Claimed, CutoverEvent, CutoverState, Doubt, Reason, RouterObservation, Transaction } from "./state.ts";
+import type {
+  Action,
+  Claimed,
+  CutoverEvent,
+  CutoverState,
+  Doubt,
+  Reason,
+  RouterObservation,
+  Transaction,
+} from "./state.ts";
 
 /** The state after an event, what to write down, and the one thing to do next; without an action the transaction is over. */
 export interface Transition {
@@ -93,7 +102,13 @@ function fromClaiming(state: Of<"claiming">, event: CutoverEvent, nowMs: number)
   };
   if (state.abandoned) {
     return {
-      state: { phase: "settling", transaction: state.transaction, marker: state.marker, abandoned: state.abandoned, stage: "restore" },
+      state: {
+        phase: "settling",
+        transaction: state.transaction,
+        marker: state.marker,
+        abandoned: state.abandoned,
+        stage: "restore",
+      },
       facts: [claimed],
       action: { kind: "restore", marker: state.marker, origin: state.marker.origin },
     };
@@ -174,6 +189,7 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
           kind: "verify",
           target: step.target,
           expected: step.target === "candidate" ? allTo(transaction.candidate) : weightsAfter(state, index),
+          nobodyServedBefore: Object.keys(marker.origin?.weights ?? {}).length === 0,
         },
       };
     case "hold":
@@ -188,9 +204,13 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
 function fromCommitting(state: Of<"committing">, event: CutoverEvent): Transition {
   const { transaction, marker, doubt } = state;
   const weights = weightsAfter(state, transaction.plan.steps.length - 1);
-  const committed: Transition = { state: { phase: "committed", transaction, weights }, facts: [{ kind: "committed", weights }] };
+  const committed: Transition = {
+    state: { phase: "committed", transaction, weights },
+    facts: [{ kind: "committed", weights }],
+  };
   if (event.kind === "done") return committed;
-  if (doubt === undefined) return { state: { ...state, doubt: doubtOf(event) }, facts: [], action: { kind: "observe" } };
+  if (doubt === undefined)
+    return { state: { ...state, doubt: doubtOf(event) }, facts: [], action: { kind: "observe" } };
   if (event.kind !== "observed") {
     return doubt.isConflict ? unsettled(state, doubt.reason, reasonOf(event).message) : rollBack(state, doubt.reason);
   }
@@ -253,7 +273,8 @@ function fromReleasing(state: Of<"releasing">, event: CutoverEvent): Transition 
   const finished = finishRollback(transaction, reason, marker.origin?.weights ?? null, stableVerified);
   // In a conflict another run took over: it found our marker, so it is the one that settles now.
   if (event.kind === "done" || event.kind === "conflicted") return finished;
-  if (doubt === undefined) return { state: { ...state, doubt: doubtOf(event) }, facts: [], action: { kind: "observe" } };
+  if (doubt === undefined)
+    return { state: { ...state, doubt: doubtOf(event) }, facts: [], action: { kind: "observe" } };
   if (event.kind !== "observed") return unsettled(state, reason, doubt.reason.message);
   const { observation } = event;
   const isLeft = isOurs(observation.marker, marker);
@@ -271,7 +292,12 @@ function isOurs(found: Marker | null, ours: Marker): boolean {
 }
 
 function factOf(observation: RouterObservation): JournalFact {
-  return { kind: "routerObserved", exists: observation.exists, weights: observation.weights, marker: observation.marker };
+  return {
+    kind: "routerObserved",
+    exists: observation.exists,
+    weights: observation.weights,
+    marker: observation.marker,
+  };
 }
 
 function release(claimed: Claimed, reason: Reason, stableVerified: boolean): Transition {
@@ -283,7 +309,12 @@ function release(claimed: Claimed, reason: Reason, stableVerified: boolean): Tra
   };
 }
 
-function finishRollback(transaction: Transaction, reason: Reason, weights: Weights | null, stableVerified: boolean): Transition {
+function finishRollback(
+  transaction: Transaction,
+  reason: Reason,
+  weights: Weights | null,
+  stableVerified: boolean,
+): Transition {
   return {
     state: { phase: "rolledBack", transaction, reason, weights, stableVerified },
     facts: [{ kind: "rolledBack", reason, weights }],

@@ -53,7 +53,12 @@ export type CutoverState =
   | (Claimed & { readonly phase: "verifyingStable"; readonly reason: Reason })
   | (Claimed & { readonly phase: "disconnecting"; readonly reason: Reason; readonly stableVerified: boolean })
   /** `doubt`: as in `committing`. */
-  | (Claimed & { readonly phase: "releasing"; readonly reason: Reason; readonly stableVerified: boolean; readonly doubt?: Doubt })
+  | (Claimed & {
+      readonly phase: "releasing";
+      readonly reason: Reason;
+      readonly stableVerified: boolean;
+      readonly doubt?: Doubt;
+    })
   | { readonly phase: "committed"; readonly transaction: Transaction; readonly weights: Weights }
   | {
       readonly phase: "rolledBack";
@@ -99,6 +104,8 @@ export type Action =
       readonly target: "candidate" | "service" | "stable";
       /** Who should answer. */
       readonly expected: Weights;
+      /** Set when no version had traffic before, so that nothing answers until the shift has reached clients. */
+      readonly nobodyServedBefore?: boolean;
       /** Set while holding: keep measuring for so long. */
       readonly holdMs?: number;
     }
@@ -121,4 +128,3 @@ export type CutoverEvent =
   | { readonly kind: "conflicted"; readonly message: string }
   /** Something from outside ends the step under way. */
   | { readonly kind: "interrupted"; readonly reason: Reason };
-

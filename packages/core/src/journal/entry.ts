@@ -22,7 +22,12 @@ export type JournalEntry = z.infer<typeof journalEntrySchema>;
 export const journalRoot = "0".repeat(64);
 
 /** Chains a fact to the last entry of a journal (`undefined`: the journal is empty). */
-export function nextEntry(last: JournalEntry | undefined, transaction: string, fact: JournalFact, nowMs: number): JournalEntry {
+export function nextEntry(
+  last: JournalEntry | undefined,
+  transaction: string,
+  fact: JournalFact,
+  nowMs: number,
+): JournalEntry {
   const content = {
     sequence: (last?.sequence ?? 0) + 1,
     time: new Date(nowMs).toISOString(),
@@ -38,8 +43,10 @@ export function findBreak(entries: readonly JournalEntry[]): string | undefined 
   let last: JournalEntry | undefined;
   for (const entry of entries) {
     const { hash, ...content } = entry;
-    if (entry.sequence !== (last?.sequence ?? 0) + 1) return `entry ${entry.sequence} follows entry ${last?.sequence ?? 0}`;
-    if (entry.previous !== (last?.hash ?? journalRoot)) return `entry ${entry.sequence} does not continue the entry before it`;
+    if (entry.sequence !== (last?.sequence ?? 0) + 1)
+      return `entry ${entry.sequence} follows entry ${last?.sequence ?? 0}`;
+    if (entry.previous !== (last?.hash ?? journalRoot))
+      return `entry ${entry.sequence} does not continue the entry before it`;
     if (hashOf(content) !== hash) return `entry ${entry.sequence} was changed after it was written`;
     last = entry;
   }

@@ -6,8 +6,18 @@ import type { Weights } from "../weights.ts";
 
 /** What a journal tells about one cut-over, one kind of fact a line. Durations in milliseconds. */
 export type JournalFact =
-  | { readonly kind: "cutoverStarted"; readonly candidate: string; readonly plan: Plan; readonly change: Readonly<Record<string, string>> }
-  | { readonly kind: "routerObserved"; readonly exists: boolean; readonly weights: Weights; readonly marker: Marker | null }
+  | {
+      readonly kind: "cutoverStarted";
+      readonly candidate: string;
+      readonly plan: Plan;
+      readonly change: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: "routerObserved";
+      readonly exists: boolean;
+      readonly weights: Weights;
+      readonly marker: Marker | null;
+    }
   | { readonly kind: "abandonedTransactionFound"; readonly transaction: string; readonly owner: string }
   | { readonly kind: "abandonedTransactionSettled"; readonly transaction: string; readonly weights: Weights | null }
   | { readonly kind: "routerClaimed"; readonly fencing: number; readonly originWeights: Weights | null }
@@ -23,5 +33,11 @@ export type JournalFact =
   | { readonly kind: "rolledBack"; readonly reason: Reason; readonly weights: Weights | null }
   | { readonly kind: "refused"; readonly reason: Reason }
   | { readonly kind: "rollbackFailed"; readonly reason: Reason; readonly cause: string }
-  | { readonly kind: "snapshotTaken"; readonly snapshot: string; readonly location: string; readonly sizeBytes: number; readonly sha256: string }
+  | {
+      readonly kind: "snapshotTaken";
+      readonly snapshot: string;
+      readonly location: string;
+      readonly sizeBytes: number;
+      readonly sha256: string;
+    }
   | { readonly kind: "snapshotFailed"; readonly message: string };
