@@ -123,15 +123,31 @@ function demand(condition: boolean, message: string): asserts condition {
 
 /** The one way to change the router; whatever is written must keep every promise at once, not only at the end. */
 function write(world: World, by: ProcessModel, next: Omit<RouterObject, "revision"> | undefined): void {
-  try {
-    checkWrite(world, by, next);
-  } catch (thrown) {
-    // The engine takes what a port throws for a failure of the world, so a broken promise is kept for the end.
-    world.violation ??= thrown;
-  }
+  promise(world, () => checkWrite(world, by, next));
   by.writes++;
   world.router = next && { ...next, revision: ++world.revision };
   if (next === undefined || next.marker === null) world.settledWeights = next?.weights ?? null;
+}
+
+/** The engine takes what a port throws for a failure of the world, so a broken promise is kept for the end. */
+function promise(world: World, check: () => void): void {
+  try {
+    check();
+  } catch (thrown) {
+    world.violation ??= thrown;
+  }
+}
+
+function checkClaim(world: World, marker: Marker): void {
+  const found = world.router?.marker;
+  if (!found) return;
+  demand(marker.fencing > found.fencing, "a claim does not raise the fencing number");
+  demand(isGone(world, found), "a router was taken from an owner who is still there");
+}
+
+function isGone(world: World, marker: Marker): boolean {
+  const owner = world.processes[marker.owner.processId - 1];
+  return world.clock.nowMs() > marker.leaseUntilMs || owner?.state === "dead" || owner?.state === "ended";
 }
 
 function checkWrite(world: World, by: ProcessModel, next: Omit<RouterObject, "revision"> | undefined): void {
@@ -268,6 +284,7 @@ function portsOf(world: World, process: ProcessModel, plan: RunPlan): CutoverPor
             throw new RouterConflict("the marker is not the expected one");
           const isOrigin = marker.origin ? router && sameWeights(router.weights, marker.origin.weights) : !router;
           if (!expects && !isOrigin) throw new RouterConflict("the object is not as it was observed");
+          promise(world, () => checkClaim(world, marker));
           world.latestClaim = marker.transaction;
           process.hasLateClaim = process.hasGivenUpClaim;
           process.before = world.settledWeights;
@@ -325,10 +342,7 @@ function portsOf(world: World, process: ProcessModel, plan: RunPlan): CutoverPor
         }),
     },
     ownership: {
-      isGone: (marker, nowMs) => {
-        const owner = world.processes[marker.owner.processId - 1];
-        return nowMs > marker.leaseUntilMs || owner?.state === "dead" || owner?.state === "ended";
-      },
+      isGone: (marker) => isGone(world, marker),
     },
   };
 }
@@ -452,6 +466,7 @@ function checkOutcome(world: World, process: ProcessModel, outcome: CutoverOutco
   switch (outcome.phase) {
     case "committed":
       demand(isWholeWithCandidate, `committed, but the router is ${found}`);
+      demand(world.healthy.get(candidate) === true, "a broken version was committed");
       return;
     case "rolledBack":
       demand(
