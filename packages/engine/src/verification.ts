@@ -100,20 +100,20 @@ async function runProbe(
 
     const waitedMs = clock.nowMs() - startedAtMs;
     const isElsewhere = isFromElsewhere(measurement, request.expected);
-    if (isElsewhere && (reached || waitedMs > request.propagationLimitMs)) {
-      const message = `${measurement.answeredBy} answered instead of ${describeWeights(request.expected)}`;
-      await onMeasurement({ ...measurement, verdict: "fail", message });
-      counters = countMeasurement(counters, "fail");
-    } else if (!isElsewhere && !isEarly(measurement, request, reached, waitedMs)) {
-      if (measurement.verdict === "pass") reached = true;
-      await onMeasurement(measurement);
-      counters = countMeasurement(counters, measurement.verdict);
+    const judged = isElsewhere ? answeredByWrongVersion(measurement, request.expected) : measurement;
+    const counts = isElsewhere
+      ? reached || waitedMs > request.propagationLimitMs
+      : !isEarly(measurement, request, reached, waitedMs);
+    if (counts) {
+      if (judged.verdict === "pass") reached = true;
+      await onMeasurement(judged);
+      counters = countMeasurement(counters, judged.verdict);
     }
 
     const verdict = assess(limits, counters);
     const heldLongEnough = clock.nowMs() - startedAtMs >= (request.holdMs ?? 0);
     if (verdict !== undefined && (verdict !== "pass" || heldLongEnough)) {
-      return { verdict, message: describeResult(probe, verdict, counters, measurement) };
+      return { verdict, message: describeResult(probe, verdict, counters, judged) };
     }
     await clock.sleep(Math.max(0, beganAtMs + (limits.intervalMs ?? 0) - clock.nowMs()), signal);
     if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
@@ -192,6 +192,11 @@ function isEarly(
 
 function isFromElsewhere({ answeredBy }: Measurement, expected: Weights): boolean {
   return answeredBy !== undefined && !((expected[answeredBy] ?? 0) > 0);
+}
+
+function answeredByWrongVersion(measurement: Measurement, expected: Weights): Measurement {
+  const message = `${measurement.answeredBy} answered instead of ${describeWeights(expected)}`;
+  return { ...measurement, verdict: "fail", message };
 }
 
 function describeResult(probe: Probe, verdict: Verdict, counters: AnalysisCounters, last: Measurement): string {
