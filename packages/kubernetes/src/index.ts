@@ -1,11 +1,12 @@
-export { http, tcp, BasculeError } from "@bascule/core";
+export { BasculeError, tcp } from "@bascule/core";
 export type { SnapshotTaken } from "@bascule/pulumi";
 export { connectApi, type Api } from "./api.ts";
 export { loadKubeConfig, type ClusterAddress } from "./cluster-address.ts";
 export { BlueGreenDeployment } from "./components/blue-green-deployment.ts";
 export { Cutover, type CutoverArgs } from "./components/cutover.ts";
 export { DirectDeployment, type DirectDeploymentArgs } from "./components/direct-deployment.ts";
-export type { ContainerSpec, ProbeInput, ReleaseArgs, VersionSpec } from "./components/release-args.ts";
+export { http, type HttpProbeInput, type ProbeInput } from "./components/probe-input.ts";
+export type { ContainerSpec, ReleaseArgs, VersionSpec } from "./components/release-args.ts";
 export { Release } from "./components/release.ts";
 export { Snapshot, type SnapshotArgs } from "./components/snapshot.ts";
 export { restoreManifests } from "./snapshot/manifests.ts";

@@ -15,7 +15,8 @@ export interface KubernetesWorkload extends Workload {
   readyPods(version: VersionId, signal: AbortSignal): Promise<readonly ReadyPod[]>;
 }
 
-const podSchema = z.looseObject({
+/** What is used of a Pod. */
+export const podSchema = z.looseObject({
   metadata: z.looseObject({ name: z.string(), deletionTimestamp: z.string().optional() }),
   status: z.looseObject({
     podIP: z.string().optional(),
@@ -32,7 +33,7 @@ export function kubernetesWorkload(api: Api, release: string, namespace: string)
     readyPods: async (version, signal) => {
       const pods = await podsOf(version, signal);
       return pods
-        .filter(({ metadata, status }) => metadata.deletionTimestamp === undefined && status.conditions.some((condition) => condition.type === "Ready" && condition.status === "True"))
+        .filter(isReady)
         .map(({ metadata, status }) => ({ name: metadata.name, address: status.podIP ?? "" }));
     },
 
@@ -47,4 +48,9 @@ export function kubernetesWorkload(api: Api, release: string, namespace: string)
       }
     },
   };
+}
+
+/** Whether a Pod gets the traffic of the Services that select it. */
+export function isReady({ metadata, status }: z.infer<typeof podSchema>): boolean {
+  return metadata.deletionTimestamp === undefined && status.conditions.some(({ type, status: value }) => type === "Ready" && value === "True");
 }

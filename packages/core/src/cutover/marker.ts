@@ -16,6 +16,8 @@ export const originSchema = z.strictObject({
   weights,
   /** The router adapter's own notes about the object's former shape, opaque to everyone else. */
   shape: z.string(),
+  /** `false` when it is known that nobody answered for it. */
+  served: z.literal(false).exactOptional(),
 });
 export type Origin = z.infer<typeof originSchema>;
 

@@ -189,7 +189,7 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
           kind: "verify",
           target: step.target,
           expected: step.target === "candidate" ? allTo(transaction.candidate) : weightsAfter(state, index),
-          nobodyServedBefore: Object.keys(marker.origin?.weights ?? {}).length === 0,
+          nobodyServedBefore: nobodyServed(marker.origin),
         },
       };
     case "hold":
@@ -366,8 +366,12 @@ function markerFor(transaction: Transaction, origin: Origin | null, fencing: num
   };
 }
 
-function originOf(observation: RouterObservation): Origin | null {
-  return observation.exists ? { weights: observation.weights, shape: observation.shape } : null;
+function originOf({ exists, weights, shape, served }: RouterObservation): Origin | null {
+  return exists ? { weights, shape, ...(served === false ? { served } : {}) } : null;
+}
+
+function nobodyServed(origin: Origin | null): boolean {
+  return origin === null || origin.served === false || Object.keys(origin.weights).length === 0;
 }
 
 function windowReason(transaction: Transaction, nowMs: number): Reason | undefined {

@@ -89,6 +89,8 @@ export interface RouterObservation {
   readonly exists: boolean;
   readonly weights: Weights;
   readonly marker: Marker | null;
+  /** `false` when it is known that nobody answers for these weights, for example because no such version runs. */
+  readonly served?: boolean;
   /** The adapter's notes on the object's present shape; see {@link Origin.shape}. */
   readonly shape: string;
 }

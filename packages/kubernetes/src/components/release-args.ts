@@ -1,8 +1,9 @@
-import { changeSchema, environmentSchema, probeSchema, type Probe } from "@bascule/core";
+import { changeSchema, environmentSchema, probeSchema } from "@bascule/core";
 import type * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { clusterAddressSchema } from "../cluster-address.ts";
+import type { ProbeInput } from "./probe-input.ts";
 import { snapshotSpecSchema, type SnapshotSpec } from "../snapshot/snapshot-spec.ts";
 
 const image = z.string().refine((text) => isPinned(text), {
@@ -71,13 +72,6 @@ export interface VersionSpec {
   /** Added to every object of the version. */
   readonly labels?: Readonly<Record<string, string>>;
 }
-
-/** A probe of which header values may be secrets. */
-export type ProbeInput = Probe extends infer Kind
-  ? Kind extends { headers?: unknown }
-    ? Omit<Kind, "headers"> & { readonly headers?: Readonly<Record<string, pulumi.Input<string>>> }
-    : Kind
-  : never;
 
 /** What a release on Kubernetes takes. `container` is required; everything else has a default. */
 export interface ReleaseArgs extends VersionSpec {

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
-import { canonicalJson, markerSchema, type Marker, type Origin, type RouterObservation, type Weights } from "@bascule/core";
+import { canonicalJson, markerSchema, sameWeights, type Marker, type Origin, type RouterObservation, type Weights } from "@bascule/core";
 import { RouterConflict, type Router } from "@bascule/engine";
 import { z } from "zod";
 import { ApiError, type Api } from "../api.ts";
-import { abortAnnotation, markerAnnotation, releaseLabel, versionLabel, versionSelector } from "../labels.ts";
+import { abortAnnotation, markerAnnotation, releaseLabel, selectorText, versionLabel, versionSelector } from "../labels.ts";
+import { isReady, podSchema } from "../workload.ts";
 import { serviceSchema, shapeOf, type LiveService, type ServiceShape } from "./service-shape.ts";
 
 /** A Service as it should be; `null`: not at all. */
@@ -31,7 +32,8 @@ export interface ServiceRouter extends Router {
  * marker and the selector change in one write, bound to the version of the object that was read, and each write is read back.
  */
 export function serviceRouter(api: Api, release: string, shape: ServiceShape): ServiceRouter {
-  const collection = `/api/v1/namespaces/${encodeURIComponent(shape.namespace)}/services`;
+  const namespace = `/api/v1/namespaces/${encodeURIComponent(shape.namespace)}`;
+  const collection = `${namespace}/services`;
   const path = `${collection}/${encodeURIComponent(shape.name)}`;
 
   const read = async (signal: AbortSignal): Promise<LiveService | undefined> => {
@@ -123,13 +125,22 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
 
     observe: async (signal) => {
       const live = await read(signal);
-      return live ? observationOf(live, release) : { exists: false, weights: {}, marker: null, shape: "" };
+      if (!live) return { exists: false, weights: {}, marker: null, shape: "" };
+      const { selector } = live.spec;
+      if (Object.keys(selector).length === 0) return { ...observationOf(live, release), served: false };
+      const pods = await api.list(`${namespace}/pods`, { labelSelector: selectorText(selector) }, podSchema, signal);
+      return { ...observationOf(live, release), served: pods.some(isReady) };
     },
 
     claim: (marker, expects, signal) =>
       settle((live) => {
         const found = live ? markerOf(live) : null;
-        if (found?.transaction !== marker.transaction && !isSameMarker(found, expects)) throw conflict(found, shape);
+        if (found?.transaction !== marker.transaction) {
+          if (!isSameMarker(found, expects)) throw conflict(found, shape);
+          if (found === null && !isOrigin(live, marker.origin, release)) {
+            throw new RouterConflict(`The Service ${shape.namespace}/${shape.name} was changed by another run after it was looked at.`);
+          }
+        }
         return live ? withAnnotations(live, { ...withoutAbort(live), ...markerNote(marker) }) : declared(undefined, {}, marker);
       }, signal),
 
@@ -161,14 +172,16 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
       return { abortRequested };
     },
 
-    release: (marker, signal) =>
-      settle((live) => {
-        if (!live) return null;
-        const found = markerOf(live);
-        if (found !== null && found.transaction !== marker.transaction) throw conflict(found, shape);
+    release: async (marker, signal) => {
+      let hadMarker = false;
+      await settle((live) => {
+        const found = live ? markerOf(live) : null;
+        if (found?.transaction === marker.transaction) hadMarker = true;
+        else if (!live || found !== null || !hadMarker) throw conflict(found, shape);
         const { [markerAnnotation]: _marker, ...annotations } = withoutAbort(live);
         return withAnnotations(live, annotations);
-      }, signal),
+      }, signal);
+    },
 
     remove: (signal) => settle(() => null, signal),
   };
@@ -218,6 +231,12 @@ function withoutAbort({ metadata }: LiveService): Record<string, string> {
 /** A renewed lease is still the same claim. */
 function isSameMarker(left: Marker | null, right: Marker | null): boolean {
   return left?.transaction === right?.transaction && left?.fencing === right?.fencing;
+}
+
+/** Whether the object is still what a claim believes it to be: another run may have come and gone since it was observed. */
+function isOrigin(live: LiveService | undefined, origin: Origin | null, release: string): boolean {
+  if (!live || !origin) return !live && !origin;
+  return sameWeights(weightsOf(live.spec.selector, release), origin.weights);
 }
 
 function mustBeOurs(live: LiveService, marker: Marker, shape: ServiceShape): void {

@@ -1,0 +1,102 @@
+import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readJournal } from "@bascule/engine";
+import { openStack, preparePulumi, startCluster, startLoad, type Cluster, type Load, type Progress, type RunResult, type Stack } from "@bascule/rig";
+import type { JournalEntry } from "@bascule/core";
+import { openNamespace, type NamespaceView } from "./namespace-view.ts";
+
+const stackProject = fileURLToPath(new URL("../../../stacks/web", import.meta.url));
+
+/** How a version of the sample application is released. */
+export interface ReleaseOptions {
+  readonly version: string;
+  /** Environment of the sample application; see the rig's README. */
+  readonly behaviour?: Readonly<Record<string, string>>;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A copy of the reference stack with a real engine, on a real cluster, in a namespace of its own. */
+export interface Scene {
+  readonly cluster: Cluster;
+  readonly stack: Stack;
+  readonly namespace: NamespaceView;
+  readonly projectDirectory: string;
+  /** Writes a version's settings into the stack, as a commit would. */
+  configure(release: ReleaseOptions): Promise<void>;
+  /** Configures and runs `pulumi up`. */
+  release(release: ReleaseOptions): Promise<RunResult>;
+  /** The same project with a state of its own, as a second pipeline would have it. */
+  secondStack(): Promise<Stack>;
+  journalPath(version: string): string;
+  /** The journal of a version's change, proved; empty while there is none. */
+  journal(version: string): Promise<readonly JournalEntry[]>;
+  /** Starts a load on the Service: 200 requests a second on new connections, unless told otherwise. */
+  load(options?: { readonly ratePerSecond?: number; readonly connections?: "new" | "keptAlive" }): Promise<Load>;
+  close(): Promise<void>;
+}
+
+export interface SceneOptions {
+  readonly progress: Progress;
+  /** Leave everything where it is. Default false. */
+  readonly keep?: boolean;
+  readonly onLine?: (line: string) => void;
+}
+
+const stackName = "dev";
+
+export async function openScene({ progress, keep = false, onLine }: SceneOptions): Promise<Scene> {
+  const engine = await preparePulumi({ progress });
+  const cluster = await startCluster({ progress, keep });
+  const workDirectory = await mkdtemp(join(tmpdir(), "bascule-"));
+  const projectDirectory = join(workDirectory, "project");
+  const files = ["Pulumi.yaml", "package.json", "index.ts", "Pulumi.dev.yaml"];
+  for (const file of files) await cp(join(stackProject, file), join(projectDirectory, file));
+  await symlink(join(stackProject, "node_modules"), join(projectDirectory, "node_modules"));
+
+  const namespaceName = `web-${workDirectory.slice(-6).toLowerCase()}`;
+  const open = (backendDirectory: string) =>
+    openStack({
+      engine,
+      projectDirectory,
+      stack: stackName,
+      backendDirectory,
+      environment: { KUBECONFIG: cluster.kubeconfigPath },
+      ...(onLine ? { onLine } : {}),
+    });
+  const stack = await open(join(workDirectory, "state"));
+  await stack.setConfig("web:namespace", namespaceName);
+  const namespace = openNamespace(cluster, namespaceName);
+  const journalPath = (version: string) => join(projectDirectory, ".bascule", stackName, "journal", `web-${version}.jsonl`);
+
+  const configure: Scene["configure"] = async ({ version, behaviour = {}, settings = {} }) => {
+    const all = { version, behaviour: JSON.stringify(behaviour), ...settings };
+    for (const [key, value] of Object.entries(all)) await stack.setConfig(`web:${key}`, value);
+  };
+
+  return {
+    cluster,
+    stack,
+    namespace,
+    projectDirectory,
+    configure,
+    release: async (options) => {
+      await configure(options);
+      return stack.up();
+    },
+    secondStack: () => open(join(workDirectory, "second-state")),
+    journalPath,
+    journal: (version) => readJournal(journalPath(version)).catch(() => []),
+    load: async ({ ratePerSecond = 200, connections = "new" } = {}) =>
+      startLoad({ url: `http://${await namespace.serviceAddress()}/`, ratePerSecond, connections }),
+    close: async () => {
+      if (keep) return;
+      await stack.cancel();
+      await stack.destroy();
+      await namespace.remove();
+      await cluster.stop();
+      await rm(workDirectory, { recursive: true, force: true });
+    },
+  };
+}
