@@ -175,9 +175,10 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
     release: async (marker, signal) => {
       let hadMarker = false;
       await settle((live) => {
-        const found = live ? markerOf(live) : null;
+        if (!live) throw conflict(null, shape);
+        const found = markerOf(live);
         if (found?.transaction === marker.transaction) hadMarker = true;
-        else if (!live || found !== null || !hadMarker) throw conflict(found, shape);
+        else if (found !== null || !hadMarker) throw conflict(found, shape);
         const { [markerAnnotation]: _marker, ...annotations } = withoutAbort(live);
         return withAnnotations(live, annotations);
       }, signal);
