@@ -1,0 +1,572 @@
+import {
+  nextEntry,
+  planOf,
+  type JournalEntry,
+  type JournalFact,
+  type Marker,
+  type Plan,
+  type RouterObservation,
+  type Verdict,
+  type VersionId,
+  type Weights,
+} from "@bascule/core";
+import { describe, expect, it } from "vitest";
+import { createFakeClock, type FakeClock } from "./fake-clock.ts";
+import { RouterConflict, type Router } from "./ports.ts";
+import { runCutover, type CutoverOutcome, type CutoverPorts, type CutoverRequest } from "./run-cutover.ts";
+
+const leaseMs = 20_000;
+const startMs = Date.UTC(2026, 10, 24, 12);
+
+interface Scene {
+  readonly plan?: Plan;
+  /** The router before; `null`: there is none. Default: all to `old`. */
+  readonly before?: { readonly weights: Weights; readonly marker?: Marker } | null;
+  readonly health?: Readonly<Record<VersionId, Verdict>>;
+  /** Replaces what single calls do. */
+  readonly ports?: (
+    usual: CutoverPorts,
+    at: FakeClock,
+  ) => Partial<{ [Port in keyof CutoverPorts]: Partial<CutoverPorts[Port]> }>;
+  readonly ownerGone?: boolean;
+  readonly request?: (at: FakeClock) => Partial<CutoverRequest>;
+}
+
+interface Played {
+  readonly outcome: CutoverOutcome;
+  /** What the router and the workload were asked to do, renewals and looks left out. */
+  readonly calls: string[];
+  readonly facts: JournalFact[];
+  readonly kinds: string[];
+  readonly progress: string[];
+  readonly router: Omit<RouterObservation, "exists"> | undefined;
+  readonly renewals: Marker[];
+  readonly tookMs: number;
+}
+
+const blueGreen = planOf("blueGreen", { holdMs: 1_000 });
+
+async function play(scene: Scene = {}): Promise<Played> {
+  const clock = createFakeClock(startMs);
+  const calls: string[] = [];
+  const facts: JournalFact[] = [];
+  const progress: string[] = [];
+  const renewals: Marker[] = [];
+  let last: JournalEntry | undefined;
+  const before = scene.before === undefined ? { weights: { old: 100 } } : scene.before;
+  let object: Played["router"] = before ? { marker: null, shape: "original", ...before } : undefined;
+  const mustBeOurs = (marker: Marker) => {
+    if (object?.marker?.transaction !== marker.transaction) throw new RouterConflict("another run has the router");
+  };
+  const health: Readonly<Record<VersionId, Verdict>> = { old: "pass", new: "pass", ...scene.health };
+  const usual: CutoverPorts = {
+    clock,
+    router: {
+      observe: () =>
+        Promise.resolve(object ? { exists: true, ...object } : { exists: false, weights: {}, marker: null, shape: "" }),
+      claim: async (marker) => {
+        calls.push(`claim ${marker.fencing}`);
+        object = { weights: {}, shape: "", ...object, marker };
+      },
+      shift: async (weights, marker) => {
+        mustBeOurs(marker);
+        calls.push(`shift ${JSON.stringify(weights)}`);
+        object = { weights, marker, shape: "declared" };
+      },
+      restore: async (origin, marker) => {
+        if (object) mustBeOurs(marker);
+        calls.push(`restore ${origin ? JSON.stringify(origin.weights) : "nothing"}`);
+        object = origin ? { ...origin, marker } : undefined;
+      },
+      renew: async (marker) => {
+        mustBeOurs(marker);
+        renewals.push(marker);
+        return { abortRequested: false };
+      },
+      release: async (marker) => {
+        mustBeOurs(marker);
+        calls.push("release");
+        if (object) object = { ...object, marker: null };
+      },
+    },
+    prober: {
+      measure: async ({ probe, target }) => {
+        const version = target === "candidate" ? "new" : Object.keys(object?.weights ?? {})[0];
+        const verdict: Verdict = (version === undefined ? undefined : health[version]) ?? "fail";
+        return {
+          probe: probe.name,
+          verdict,
+          startedAtMs: clock.nowMs(),
+          durationMs: 1,
+          message: `measured ${verdict}`,
+          ...(version === undefined ? {} : { answeredBy: version }),
+        };
+      },
+    },
+    workload: {
+      disconnect: async (version) => {
+        calls.push(`disconnect ${version}`);
+      },
+    },
+    journal: {
+      append: async (transaction, fact) => {
+        facts.push(fact);
+        last = nextEntry(last, transaction, fact, clock.nowMs());
+        return last;
+      },
+    },
+    ownership: { isGone: () => scene.ownerGone ?? true },
+  };
+  const other = scene.ports?.(usual, clock) ?? {};
+  const ports: CutoverPorts = {
+    clock,
+    router: { ...usual.router, ...other.router },
+    prober: { ...usual.prober, ...other.prober },
+    workload: { ...usual.workload, ...other.workload },
+    journal: { ...usual.journal, ...other.journal },
+    ownership: { ...usual.ownership, ...other.ownership },
+  };
+  const outcome = await clock.passUntilSettled(
+    runCutover(
+      {
+        transaction: {
+          id: "ours",
+          candidate: "new",
+          plan: scene.plan ?? blueGreen,
+          owner: { host: "here", processId: 7, processStart: "boot/7" },
+          leaseMs,
+        },
+        probes: [{ kind: "tcp", name: "answers", count: 2 }],
+        change: { id: "web-1.5" },
+        onProgress: (message) => progress.push(message),
+        ...scene.request?.(clock),
+      },
+      ports,
+    ),
+  );
+  return {
+    outcome,
+    calls,
+    facts,
+    kinds: facts.map(({ kind }) => kind),
+    progress,
+    router: object,
+    renewals,
+    tookMs: clock.nowMs() - startMs,
+  };
+}
+
+function markerOf(overrides: Partial<Marker> = {}): Marker {
+  return {
+    transaction: "theirs",
+    candidate: "new",
+    origin: { weights: { old: 100 }, shape: "original" },
+    step: 1,
+    fencing: 3,
+    owner: { host: "there", processId: 9, processStart: "boot/9" },
+    leaseUntilMs: startMs + leaseMs,
+    ...overrides,
+  };
+}
+
+const hangs = (_first: unknown, ...rest: unknown[]) =>
+  new Promise<never>((_resolve, reject) => {
+    const signal = rest.at(-1);
+    if (signal instanceof AbortSignal) signal.addEventListener("abort", () => reject(new Error("aborted")));
+  });
+
+describe("a good candidate", () => {
+  it("is verified, gets the traffic, is verified in service, is held and committed", async () => {
+    const { outcome, calls, router, kinds, progress } = await play();
+    expect(outcome).toMatchObject({ phase: "committed", weights: { new: 100 } });
+    expect(calls).toEqual(["claim 1", 'shift {"new":100}', "release"]);
+    expect(router).toMatchObject({ weights: { new: 100 }, marker: null });
+    expect(kinds.filter((kind) => kind !== "measured")).toEqual([
+      "cutoverStarted",
+      "routerObserved",
+      "routerClaimed",
+      "stepStarted",
+      "stepPassed",
+      "stepStarted",
+      "trafficShifted",
+      "stepStarted",
+      "stepPassed",
+      "stepStarted",
+      "stepPassed",
+      "committed",
+    ]);
+    expect(progress).toEqual([
+      "verify the candidate, which has no traffic yet",
+      "move 100 % of traffic to the candidate",
+      "verify the service as its clients see it",
+      "hold for 1 s with the old version still there, and go on verifying",
+    ]);
+  });
+
+  it("is the first release: the router is made for it", async () => {
+    const { outcome, router } = await play({ before: null });
+    expect(outcome).toMatchObject({ phase: "committed" });
+    expect(router).toMatchObject({ weights: { new: 100 }, marker: null });
+  });
+
+  it("keeps its lease while it is held for long", async () => {
+    const { renewals, outcome } = await play({ plan: planOf("blueGreen", { holdMs: 60_000 }) });
+    expect(outcome.phase).toBe("committed");
+    expect(renewals.length).toBeGreaterThanOrEqual(11);
+    expect(
+      renewals.every(({ leaseUntilMs }, index) => leaseUntilMs === startMs + (index + 1) * (leaseMs / 4) + leaseMs),
+    ).toBe(true);
+    expect(renewals.at(-1)?.step).toBe(3);
+  });
+});
+
+describe("a bad candidate", () => {
+  const failing =
+    (from: (observed: { target: string; shifted: boolean }) => boolean): NonNullable<Scene["ports"]> =>
+    (usual) => ({
+      prober: {
+        measure: async (wanted, signal) => {
+          const measurement = await usual.prober.measure(wanted, signal);
+          return from({
+            target: wanted.target,
+            shifted: measurement.answeredBy === "new" && wanted.target === "service",
+          })
+            ? { ...measurement, verdict: "fail", message: "measured 500" }
+            : measurement;
+        },
+      },
+    });
+
+  it("that fails before it has traffic changes nothing for anybody", async () => {
+    const { outcome, calls, router } = await play({ ports: failing(({ target }) => target === "candidate") });
+    expect(outcome).toMatchObject({
+      phase: "rolledBack",
+      weights: { old: 100 },
+      stableVerified: true,
+      reason: { code: "verification-failed", message: "answers: measured 500 (0 of 1 measurements passed)" },
+    });
+    expect(calls).toEqual(["claim 1", 'restore {"old":100}', "release"]);
+    expect(router).toEqual({ weights: { old: 100 }, marker: null, shape: "original" });
+  });
+
+  it("that fails in service loses the traffic at once, then its connections; stable is verified", async () => {
+    const { outcome, calls, router, progress, kinds } = await play({ ports: failing(({ shifted }) => shifted) });
+    expect(outcome).toMatchObject({ phase: "rolledBack", weights: { old: 100 }, stableVerified: true });
+    expect(calls).toEqual(["claim 1", 'shift {"new":100}', 'restore {"old":100}', "disconnect new", "release"]);
+    expect(router).toEqual({ weights: { old: 100 }, marker: null, shape: "original" });
+    expect(progress.at(-1)).toBe("rolling back: answers: measured 500 (0 of 1 measurements passed)");
+    expect(kinds.filter((kind) => kind !== "measured").slice(-6)).toEqual([
+      "stepStarted",
+      "rollbackStarted",
+      "trafficRestored",
+      "stableVerified",
+      "connectionsEnded",
+      "rolledBack",
+    ]);
+  });
+
+  it("goes back also when stable does not pass, and says so", async () => {
+    const { outcome, router } = await play({ health: { new: "fail", old: "fail" } });
+    expect(outcome).toMatchObject({ phase: "rolledBack", stableVerified: false });
+    expect(router).toMatchObject({ weights: { old: 100 }, marker: null });
+  });
+
+  it("in a first release leaves nothing behind", async () => {
+    const { outcome, router, calls } = await play({ before: null, plan: planOf("direct"), health: { new: "fail" } });
+    expect(outcome).toMatchObject({ phase: "rolledBack", weights: null, stableVerified: true });
+    expect(router).toBeUndefined();
+    expect(calls.at(-1)).toBe("restore nothing");
+  });
+
+  it("whose connections cannot be ended is rolled back all the same", async () => {
+    const { outcome, facts } = await play({
+      ports: (usual) => ({
+        ...failing(({ shifted }) => shifted)(usual, createFakeClock()),
+        workload: { disconnect: hangs },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", weights: { old: 100 } });
+    expect(facts).toContainEqual({
+      kind: "connectionsEnded",
+      version: "new",
+      message: "disconnect was not done within 10 s",
+    });
+  });
+});
+
+describe("a router that does not work", () => {
+  const broken =
+    (...names: (keyof Router)[]): NonNullable<Scene["ports"]> =>
+    () => ({
+      router: Object.fromEntries(names.map((name) => [name, () => Promise.reject(new Error(`${name} was refused`))])),
+    });
+
+  it("and cannot be observed: the run is refused and nothing was touched", async () => {
+    const { outcome, calls } = await play({ ports: broken("observe") });
+    expect(outcome).toMatchObject({
+      phase: "refused",
+      reason: { code: "router-failed", message: "observe was refused" },
+    });
+    expect(calls).toEqual([]);
+  });
+
+  it("and cannot shift: everything is put back, since the write may have arrived", async () => {
+    const { outcome, calls } = await play({ ports: broken("shift") });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "router-failed" } });
+    expect(calls).toEqual(["claim 1", 'restore {"old":100}', "disconnect new", "release"]);
+  });
+
+  it("and hangs: the call is given up after 10 s", async () => {
+    const { outcome } = await play({ ports: () => ({ router: { shift: hangs } }) });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { message: "shift was not done within 10 s" } });
+  });
+
+  it("and cannot go back within 300 s: the marker stays for the next run", async () => {
+    const { outcome, router, tookMs } = await play({
+      health: { new: "fail" },
+      plan: planOf("direct"),
+      ports: () => ({ router: { restore: hangs } }),
+    });
+    expect(outcome).toMatchObject({
+      phase: "unsettled",
+      cause: "restore was not done within 300 s",
+      reason: { code: "verification-failed" },
+    });
+    expect(router?.marker?.transaction).toBe("ours");
+    expect(tookMs).toBeGreaterThanOrEqual(300_000);
+  });
+
+  it("and loses the answer to the marker's removal: a look tells that the candidate is committed", async () => {
+    const { outcome, router } = await play({
+      ports: (usual) => ({
+        router: {
+          release: async (marker, signal) => {
+            await usual.router.release(marker, signal);
+            throw new Error("the answer was lost");
+          },
+        },
+      }),
+    });
+    expect(outcome.phase).toBe("committed");
+    expect(router).toMatchObject({ weights: { new: 100 }, marker: null });
+  });
+
+  it("and does not remove the marker: the candidate is not committed and goes back", async () => {
+    let refusals = 1;
+    const { outcome, router } = await play({
+      ports: (usual) => ({
+        router: {
+          release: (marker, signal) =>
+            refusals-- > 0 ? Promise.reject(new Error("no")) : usual.router.release(marker, signal),
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "router-failed", message: "no" } });
+    expect(router).toMatchObject({ weights: { old: 100 }, marker: null });
+  });
+
+  it("and was taken by a later run: nothing more is written, and the outcome says so", async () => {
+    const { outcome, calls } = await play({
+      ports: () => ({ router: { shift: () => Promise.reject(new RouterConflict("another run has the router")) } }),
+    });
+    expect(outcome).toMatchObject({ phase: "unsettled", reason: { code: "taken-over" } });
+    expect(calls).toEqual(["claim 1"]);
+  });
+});
+
+describe("what another run left", () => {
+  it("while its owner is there: this run is refused, naming the first", async () => {
+    const { outcome, calls } = await play({ before: { weights: { old: 100 }, marker: markerOf() }, ownerGone: false });
+    expect(outcome).toMatchObject({ phase: "refused", reason: { code: "concurrent-run" } });
+    if (outcome.phase === "refused")
+      expect(outcome.reason.message).toContain("transaction theirs of process 9 on there");
+    expect(calls).toEqual([]);
+  });
+
+  it("when its owner is gone: the origin is restored and verified first, with a higher fencing number", async () => {
+    const { outcome, calls, facts } = await play({ before: { weights: { new: 100 }, marker: markerOf() } });
+    expect(outcome).toMatchObject({ phase: "committed" });
+    expect(calls).toEqual(["claim 4", 'restore {"old":100}', 'shift {"new":100}', "release"]);
+    expect(facts).toContainEqual({
+      kind: "abandonedTransactionFound",
+      transaction: "theirs",
+      owner: "process 9 on there",
+    });
+    expect(facts).toContainEqual({ kind: "abandonedTransactionSettled", transaction: "theirs", weights: { old: 100 } });
+  });
+
+  it("of a first release: the router is removed and the release begins anew", async () => {
+    const { outcome, calls } = await play({ before: { weights: { new: 100 }, marker: markerOf({ origin: null }) } });
+    expect(outcome).toMatchObject({ phase: "committed" });
+    expect(calls).toEqual(["claim 4", "restore nothing", "claim 1", 'shift {"new":100}', "release"]);
+  });
+
+  it("is still there when it cannot be claimed: the marker must not be removed", async () => {
+    const { outcome, router } = await play({
+      before: { weights: { new: 100 }, marker: markerOf() },
+      ports: (usual) => ({
+        router: {
+          claim: async (marker, expects, signal) => {
+            await usual.router.claim(marker, expects, signal);
+            throw new Error("the answer was lost");
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "unsettled", reason: { code: "router-failed" } });
+    expect(router?.marker).toMatchObject({ transaction: "ours", origin: { weights: { old: 100 } } });
+  });
+});
+
+describe("a change window", () => {
+  const plan = (start: string, end: string, holdMs = 1_000): Plan =>
+    planOf("blueGreen", {
+      holdMs,
+      window: { start: `2026-11-24T${start}`, end: `2026-11-24T${end}`, timeZone: "Etc/UTC" },
+    });
+
+  it("that is closed refuses the run before anything is touched", async () => {
+    const { outcome, calls } = await play({ plan: plan("22:00", "23:00") });
+    expect(outcome).toMatchObject({ phase: "refused", reason: { code: "window-closed" } });
+    expect(calls).toEqual([]);
+  });
+
+  it("that closes before traffic moves rolls back", async () => {
+    const { outcome, calls } = await play({
+      plan: plan("11:00", "12:01"),
+      ports: (usual, at) => ({
+        prober: {
+          measure: (wanted, signal) => {
+            if (wanted.target === "candidate") at.skip(60_000);
+            return usual.prober.measure(wanted, signal);
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "window-closed" } });
+    expect(calls).not.toContain('shift {"new":100}');
+  });
+
+  it("that is closed does not keep an abandoned transaction from being settled", async () => {
+    const { outcome, router } = await play({
+      plan: plan("22:00", "23:00"),
+      before: { weights: { new: 100 }, marker: markerOf() },
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "window-closed" } });
+    expect(router).toMatchObject({ weights: { old: 100 }, marker: null });
+  });
+});
+
+describe("an interruption", () => {
+  const holding = planOf("blueGreen", { holdMs: 60_000 });
+
+  it("by the end of the process that asked: traffic goes back at once", async () => {
+    const { outcome, tookMs, router } = await play({
+      plan: holding,
+      request: (at) => {
+        const lost = new AbortController();
+        void at.sleep(30_000).then(() => lost.abort());
+        return { ownerLost: lost.signal };
+      },
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "owner-lost" }, stableVerified: true });
+    expect(router).toMatchObject({ weights: { old: 100 }, marker: null });
+    expect(tookMs).toBeLessThan(31_000);
+  });
+
+  it("that came before the first look: the run is refused", async () => {
+    const { outcome, calls } = await play({ request: () => ({ ownerLost: AbortSignal.abort() }) });
+    expect(outcome).toMatchObject({ phase: "refused", reason: { code: "owner-lost" } });
+    expect(calls).toEqual([]);
+  });
+
+  it("by an abort mark on the router: seen at the next renewal, traffic goes back", async () => {
+    const { outcome, tookMs } = await play({
+      plan: holding,
+      ports: () => ({ router: { renew: () => Promise.resolve({ abortRequested: true }) } }),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "abort-requested" } });
+    expect(tookMs).toBeLessThan(6_500);
+  });
+
+  it("by the deadline: traffic goes back when it has passed", async () => {
+    const { outcome, tookMs } = await play({ plan: planOf("blueGreen", { holdMs: 60_000, deadlineMs: 7_000 }) });
+    expect(outcome).toMatchObject({
+      phase: "rolledBack",
+      reason: {
+        code: "deadline-passed",
+        message: "The cut-over took longer than its deadline of 7 s. Raise deadlineMs if it needs that long.",
+      },
+    });
+    expect(tookMs).toBeGreaterThanOrEqual(7_000);
+    expect(tookMs).toBeLessThan(7_500);
+  });
+
+  it("does not stop the way back", async () => {
+    const { outcome, calls } = await play({
+      health: { new: "fail" },
+      plan: planOf("direct", { deadlineMs: 15_000 }),
+      ports: (usual, at) => ({
+        router: {
+          restore: async (origin, marker, signal) => {
+            await at.sleep(60_000, signal);
+            if (signal.aborted) throw new Error("the way back was stopped");
+            await usual.router.restore(origin, marker, signal);
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "verification-failed" } });
+    expect(calls).toContain('restore {"old":100}');
+  });
+
+  it("a renewal that fails is tried again and interrupts nothing", async () => {
+    const { outcome } = await play({
+      plan: holding,
+      ports: () => ({ router: { renew: () => Promise.reject(new Error("busy")) } }),
+    });
+    expect(outcome.phase).toBe("committed");
+  });
+});
+
+describe("a journal that cannot be written", () => {
+  const failingFrom =
+    (kind: JournalFact["kind"]): NonNullable<Scene["ports"]> =>
+    (usual) => {
+      let fails = false;
+      return {
+        journal: {
+          append: (transaction, fact) => {
+            fails ||= fact.kind === kind;
+            return fails ? Promise.reject(new Error("no space left")) : usual.journal.append(transaction, fact);
+          },
+        },
+      };
+    };
+
+  it("from the start: nothing is touched", async () => {
+    const { outcome, calls } = await play({ ports: failingFrom("cutoverStarted") });
+    expect(outcome).toMatchObject({
+      phase: "refused",
+      reason: { code: "journal-failed", message: "The journal could not be written: no space left" },
+    });
+    expect(calls).toEqual([]);
+  });
+
+  it("on the way: traffic goes back, and the user is told", async () => {
+    const { outcome, router, progress } = await play({ ports: failingFrom("trafficShifted") });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "journal-failed" } });
+    expect(router).toMatchObject({ weights: { old: 100 }, marker: null });
+    expect(progress).toContain("The journal could not be written: no space left");
+  });
+
+  it("once the way back has begun: going back goes on", async () => {
+    const { outcome, router } = await play({
+      health: { new: "fail" },
+      plan: planOf("direct"),
+      ports: failingFrom("rollbackStarted"),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "verification-failed" } });
+    expect(router).toMatchObject({ weights: { old: 100 }, marker: null });
+  });
+});
