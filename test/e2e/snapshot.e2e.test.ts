@@ -3,7 +3,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createProgress, images } from "@bascule/rig";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { openScene, type Scene } from "./harness/scene.ts";
+
+const savedObjects = z.object({ objects: z.array(z.object({ kind: z.string() })) });
 
 const dump = {
   name: "shop",
@@ -36,8 +39,10 @@ describe("snapshots taken before a release", () => {
 
   it("saves the manifests of what is about to change", async () => {
     const taken = (await scene.journal("v2")).map(({ fact }) => fact).find(({ kind }) => kind === "snapshotTaken");
-    const saved = JSON.parse(await readFile(join(scene.projectDirectory, String(taken?.["location"])), "utf8"));
-    const kinds = saved.objects.map(({ kind }: { kind: string }) => kind);
+    const saved = savedObjects.parse(
+      JSON.parse(await readFile(join(scene.projectDirectory, String(taken?.["location"])), "utf8")),
+    );
+    const kinds = saved.objects.map(({ kind }) => kind);
     expect(kinds).toEqual(expect.arrayContaining(["Service", "Deployment", "ConfigMap", "PodDisruptionBudget"]));
   });
 
