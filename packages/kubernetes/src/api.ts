@@ -50,6 +50,7 @@ export interface Credentials {
 const requestLimitMs = 3_000;
 const pauseMs = { first: 50, most: 1_000 };
 const pageSize = 500;
+const pem = z.union([z.string(), z.instanceof(Buffer).transform((bytes) => bytes.toString("utf8"))]);
 
 export function connectApi(configuration: KubeConfig): Api {
   const server = configuration.getCurrentCluster()?.server ?? "";
@@ -61,9 +62,9 @@ export function connectApi(configuration: KubeConfig): Api {
     await configuration.applyToHTTPSOptions(options);
     const { ca, cert, key } = options;
     return {
-      ...(ca === undefined ? {} : { ca: String(ca) }),
-      ...(cert === undefined ? {} : { cert: String(cert) }),
-      ...(key === undefined ? {} : { key: String(key) }),
+      ...(ca === undefined ? {} : { ca: pem.parse(ca) }),
+      ...(cert === undefined ? {} : { cert: pem.parse(cert) }),
+      ...(key === undefined ? {} : { key: pem.parse(key) }),
       headers: z.record(z.string(), z.string()).catch({}).parse(options.headers ?? {}),
     };
   };

@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer, type IncomingMessage, type RequestListener, Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import { createServer as createSocketServer, type AddressInfo, type Server as SocketServer } from "node:net";
 import { http, type HttpProbe } from "@bascule/core";
 import { systemClock } from "@bascule/engine";
@@ -12,8 +12,7 @@ const open: SocketServer[] = [];
 
 afterEach(async () => {
   for (const server of open.splice(0)) {
-    if ("closeAllConnections" in server && typeof server.closeAllConnections === "function")
-      server.closeAllConnections();
+    if (server instanceof Server || server instanceof TlsServer) server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   }
 });

@@ -1,7 +1,5 @@
 /** Takes one line for each step of long work. */
-export interface Progress {
-  (message: string): void;
-}
+export type Progress = (message: string) => void;
 
 /** Prints each step with the seconds that have passed since the start. */
 export function createProgress(write: (line: string) => void = (line) => process.stderr.write(`${line}\n`)): Progress {

@@ -35,7 +35,7 @@ export async function snapshotDatabase(request: DatabaseDumpRequest, signal: Abo
   const limitMs = spec.timeoutMs ?? defaultTimeoutMs;
   const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   const jobs = `/apis/batch/v1/namespaces/${encodeURIComponent(request.namespace)}/jobs`;
-  const name = `${id}`.slice(0, 63).replace(/[^a-z0-9]+$/, "");
+  const name = id.slice(0, 63).replace(/[^a-z0-9]+$/, "");
   const draft = await beginSnapshot(directory, id, `databaseDump ${spec.name}`);
   try {
     await removeJob(api, `${jobs}/${name}`, limited);

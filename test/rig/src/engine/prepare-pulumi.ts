@@ -2,6 +2,7 @@ import { chmod, copyFile, lstat, mkdir, readlink, rename, rm, symlink, writeFile
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { z } from "zod";
 import { cacheFolder, underLock } from "../cache.ts";
 import type { Progress } from "../progress.ts";
 import { engineTools } from "../tools/catalogue.ts";
@@ -79,8 +80,10 @@ async function ensureKubernetesProvider(
   home: string,
   progress: Progress,
 ): Promise<void> {
-  const { default: manifest } = await import(kubernetesPackage, { with: { type: "json" } });
-  const version = String(manifest.version);
+  const { default: manifest } = z
+    .object({ default: z.object({ version: z.string() }) })
+    .parse(await import(kubernetesPackage, { with: { type: "json" } }));
+  const { version } = manifest;
   const folder = join(home, "plugins", `resource-kubernetes-v${version}`);
   await underLock("kubernetes-provider", async () => {
     const program = join(folder, "pulumi-resource-kubernetes");
@@ -91,7 +94,10 @@ async function ensureKubernetesProvider(
         reject: false,
         timeout: pluginInstallLimitMs,
       });
-      if (installed.exitCode === 0) return progress(`Kubernetes provider v${version}: the official plugin`);
+      if (installed.exitCode === 0) {
+        progress(`Kubernetes provider v${version}: the official plugin`);
+        return;
+      }
       progress(`Kubernetes provider v${version}: the official plugin cannot be had here, so the rig's own stands in`);
     }
     await installStandIn(folder, program);

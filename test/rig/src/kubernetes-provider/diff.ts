@@ -29,7 +29,7 @@ export function projectOnto(declared: unknown, live: unknown): unknown {
   if (live === undefined) return undefined;
   if (Array.isArray(declared)) {
     if (!Array.isArray(live)) return live;
-    return live.map((item, index) => (index < declared.length ? projectOnto(declared[index], item) : item));
+    return live.map((item: unknown, index) => (index < declared.length ? projectOnto(declared[index], item) : item));
   }
   if (!isRecord(declared)) return live;
   if (!isRecord(live)) return live;
