@@ -25,7 +25,10 @@ function describeIssue(issue: z.core.$ZodIssue, input: unknown): string {
   }
   const value = valueAt(input, issue.path);
   const remedy = issue.message.replace(/^Invalid input: /, "").replace(/\.$/, "");
-  if (value === undefined) return `${fieldName(issue.path)} is missing: ${remedy}`;
+  if (value === undefined) {
+    const type = /^expected (.+), received undefined$/.exec(remedy)?.[1];
+    return `${fieldName(issue.path)} is missing: ${type === undefined ? remedy : `give it a value of type ${type}`}`;
+  }
   return `${fieldName(issue.path)} = ${shorten(value)}: ${remedy}`;
 }
 
