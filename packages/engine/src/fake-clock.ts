@@ -30,7 +30,10 @@ export function createFakeClock(startMs = Date.UTC(2026, 10, 24, 12)): FakeClock
     nowMs: () => nowMs,
     sleep: (durationMs, signal) =>
       new Promise((resolve) => {
-        if (signal?.aborted) return resolve();
+        if (signal?.aborted) {
+          resolve();
+          return;
+        }
         const wake = () => {
           sleepers.delete(sleeper);
           signal?.removeEventListener("abort", wake);

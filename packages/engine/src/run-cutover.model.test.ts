@@ -1,4 +1,5 @@
 import {
+  messageOf,
   nextEntry,
   sameWeights,
   type JournalEntry,
@@ -206,7 +207,9 @@ function portsOf(world: World, process: ProcessModel, plan: RunPlan): CutoverPor
       const revision = world.router?.revision;
       world.late.push({
         atCall: world.calls + landsAfter,
-        land: () => void (world.router?.revision === revision && tryEffect(effect)),
+        land: () => {
+          if (world.router?.revision === revision) tryEffect(effect);
+        },
       });
     };
     const die = () => {
@@ -448,17 +451,18 @@ async function run(world: World, plan: RunPlan, candidate: VersionId): Promise<P
 }
 
 function demandNoViolation({ violation }: World): void {
-  if (violation !== undefined) throw violation;
+  if (violation !== undefined) throw new Error(messageOf(violation), { cause: violation });
+}
+
+function isServing(router: RouterObject | undefined, weights: Weights): boolean {
+  return router?.marker === null && sameWeights(router.weights, weights);
 }
 
 /** What a run says must be so. */
 function checkOutcome(world: World, process: ProcessModel, outcome: CutoverOutcome): void {
   const { seen, before, candidate } = process;
-  const isWholeAsBefore =
-    before === undefined ||
-    (before === null ? !seen : seen !== undefined && seen.marker === null && sameWeights(seen.weights, before));
-  const isWholeWithCandidate =
-    seen !== undefined && seen.marker === null && sameWeights(seen.weights, { [candidate]: 100 });
+  const isWholeAsBefore = before === undefined || (before === null ? !seen : isServing(seen, before));
+  const isWholeWithCandidate = isServing(seen, { [candidate]: 100 });
   // A claim that lands after it was given up for lost leaves a marker, which the next run settles; traffic is where it was.
   const isClaimedLate = sameWeights(seen?.weights ?? {}, before ?? {}) && process.hasLateClaim;
   const isOvertaken = world.latestClaim !== process.transaction;
@@ -560,12 +564,7 @@ async function play(history: History): Promise<string[]> {
 
   const good = await release({ ...calm, candidate: "new", isHealthy: true });
   demand(good.outcome?.phase === "committed", `a healthy version ended ${JSON.stringify(good.outcome ?? good.state)}`);
-  demand(
-    world.router !== undefined &&
-      world.router.marker === null &&
-      sameWeights(world.router.weights, { [good.candidate]: 100 }),
-    "the healthy version does not serve",
-  );
+  demand(isServing(world.router, { [good.candidate]: 100 }), "the healthy version does not serve");
   return events.slice(0, -2);
 }
 
