@@ -2,11 +2,11 @@ import { z } from "zod";
 import { changeWindowSchema } from "./window.ts";
 
 /** How a version takes over. */
-export const strategySchema = z.enum(["direct", "blueGreen"]);
+const strategySchema = z.enum(["direct", "blueGreen"]);
 export type Strategy = z.infer<typeof strategySchema>;
 
 /** One step of a plan. `verify` of the candidate happens before it has traffic; of the service, as its clients see it. */
-export const stepSchema = z.discriminatedUnion("kind", [
+const stepSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("verify"), target: z.enum(["candidate", "service"]) }),
   z.strictObject({ kind: z.literal("shift"), weightPercent: z.number().min(0).max(100) }),
   z.strictObject({

@@ -40,7 +40,7 @@ const httpExpectation = z.strictObject({
   latencyMs: milliseconds.optional(),
 });
 
-export const httpProbeSchema = z.strictObject({
+const httpProbeSchema = z.strictObject({
   kind: z.literal("http"),
   name: z.string().min(1),
   path: z.string().startsWith("/", { error: "must be a path that starts with /, for example /health" }),
@@ -56,7 +56,7 @@ export const httpProbeSchema = z.strictObject({
 });
 export type HttpProbe = z.infer<typeof httpProbeSchema>;
 
-export const tcpProbeSchema = z.strictObject({
+const tcpProbeSchema = z.strictObject({
   kind: z.literal("tcp"),
   name: z.string().min(1),
   ...analysisFields,

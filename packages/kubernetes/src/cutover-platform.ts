@@ -9,7 +9,7 @@ import { serviceRouter } from "./router/service-router.ts";
 import { serviceShapeSchema } from "./router/service-shape.ts";
 import { kubernetesWorkload } from "./workload.ts";
 
-export const kubernetesCutoverInputsSchema = cutoverInputsSchema.extend({
+const kubernetesCutoverInputsSchema = cutoverInputsSchema.extend({
   router: serviceShapeSchema,
   cluster: clusterAddressSchema,
   /** The port that the containers of every version listen on. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 const version = z.string().regex(/^\d+\.\d+\.\d+$/, { error: "must be three numbers, such as 1.36.3" });
 
-export const versionsSchema = z.strictObject({
+const versionsSchema = z.strictObject({
   kubernetes: version,
   etcd: version,
   containerd: version,

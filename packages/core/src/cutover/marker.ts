@@ -3,7 +3,7 @@ import { z } from "zod";
 const weights = z.record(z.string(), z.number().min(0).max(100));
 
 /** Who runs a transaction. */
-export const ownerSchema = z.strictObject({
+const ownerSchema = z.strictObject({
   host: z.string(),
   processId: z.int().positive(),
   /** Tells two processes with the same id apart, for example the boot id and the start time. */
@@ -12,7 +12,7 @@ export const ownerSchema = z.strictObject({
 export type Owner = z.infer<typeof ownerSchema>;
 
 /** How the router was before the transaction: enough to put it back. */
-export const originSchema = z.strictObject({
+const originSchema = z.strictObject({
   weights,
   /** The router adapter's own notes about the object's former shape, opaque to everyone else. */
   shape: z.string(),

@@ -3,9 +3,9 @@ import { z } from "zod";
 const command = z.array(z.string().min(1)).min(1, { error: "must be a command, for example [\"pg_dump\", \"--format=custom\", \"shop\"]" });
 
 /** The manifests of what the release is about to change. */
-export const manifestsSpecSchema = z.strictObject({ kind: z.literal("manifests") });
+const manifestsSpecSchema = z.strictObject({ kind: z.literal("manifests") });
 
-export const databaseDumpSpecSchema = z.strictObject({
+const databaseDumpSpecSchema = z.strictObject({
   kind: z.literal("databaseDump"),
   /** Names the dump among others of the same release. */
   name: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/, { error: "must be 1 to 22 lower-case letters, digits or dashes" }),

@@ -57,7 +57,7 @@ export async function beginSnapshot(directory: string, id: string, kind: string)
 }
 
 /** The verified snapshots of a directory, newest first. */
-export async function listSnapshots(directory: string): Promise<readonly SnapshotTaken[]> {
+async function listSnapshots(directory: string): Promise<readonly SnapshotTaken[]> {
   const names = await readdir(directory).catch(() => []);
   const found = await Promise.all(names.map((name) => readDescription(join(directory, name))));
   return found.filter((snapshot) => snapshot !== undefined).sort((left, right) => right.takenAt.localeCompare(left.takenAt));

@@ -9,7 +9,7 @@ import { snapshotManifests } from "./manifests.ts";
 import { snapshotSpecSchema } from "./snapshot-spec.ts";
 import { pruneSnapshots } from "./snapshot-store.ts";
 
-export const kubernetesSnapshotInputsSchema = snapshotInputsSchema.extend({
+const kubernetesSnapshotInputsSchema = snapshotInputsSchema.extend({
   cluster: clusterAddressSchema,
   namespace: z.string().min(1),
   specs: z.array(snapshotSpecSchema).min(1),

@@ -5,13 +5,13 @@ import type { Progress } from "../progress.ts";
 import { findOnPath } from "./resolve.ts";
 
 /** A program of the system, and Debian's package of it. */
-export interface SystemProgram {
+interface SystemProgram {
   readonly package: string;
   /** Any of these files proves that it is there. */
   readonly files: readonly string[];
 }
 
-export const systemPrograms: readonly SystemProgram[] = [
+const systemPrograms: readonly SystemProgram[] = [
   { package: "runc", files: ["/usr/sbin/runc", "/usr/bin/runc"] },
   { package: "containernetworking-plugins", files: ["/usr/lib/cni/bridge", "/opt/cni/bin/bridge"] },
   { package: "iptables", files: ["/usr/sbin/iptables", "/sbin/iptables"] },

@@ -92,7 +92,7 @@ async function fromRelease(tool: Tool, progress: Progress): Promise<Attempt> {
 const unreachableHosts = new Set<string>();
 
 /** The checksum of a file in a release's list; a list of one bare checksum is that of the only file. */
-export function checksumFor(file: string, list: string): string | undefined {
+function checksumFor(file: string, list: string): string | undefined {
   const lines = list.split("\n").map((line) => line.trim().split(/\s+\*?/));
   const named = lines.find(([, name]) => name !== undefined && basename(name) === file);
   return (named ?? lines.find((parts) => parts.length === 1))?.[0]?.match(/^[0-9a-f]{64}$/)?.[0];
