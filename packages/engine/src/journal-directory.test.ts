@@ -77,6 +77,15 @@ describe("a last line that a crash cut off", () => {
     expect(await readJournal(path)).toHaveLength(3);
   });
 
+  it("may be longer than the entry that takes its place", async () => {
+    const path = await written(1);
+    await appendFile(path, `{"sequence":2,"fact":"${"x".repeat(10_000)}`);
+    await written(1);
+    expect(await linesOf(path)).toHaveLength(2);
+    expect(await readFile(path, "utf8")).not.toContain("xxx");
+    expect(await readJournal(path)).toHaveLength(2);
+  });
+
   it("may be the only one", async () => {
     const { path } = await openJournal(directory, "web-1.5", clock);
     await writeFile(path, '{"sequence":1,"ti');
@@ -146,9 +155,10 @@ describe("two that append at the same time", () => {
         contents: `
           import { openJournal } from "./journal-directory.ts";
           import { systemClock } from "./clock.ts";
-          const [, , directory, name] = process.argv;
+          const [, , directory, name, startAtMs] = process.argv;
+          while (Date.now() < Number(startAtMs));
           void openJournal(directory, "web-1.5", systemClock).then(async (journal) => {
-            for (let index = 0; index < 20; index++) await journal.append(name, { kind: "stepPassed", step: index, message: name });
+            for (let index = 0; index < 50; index++) await journal.append(name, { kind: "stepPassed", step: index, message: name });
           });`,
         resolveDir: source("."),
         loader: "ts",
@@ -160,13 +170,15 @@ describe("two that append at the same time", () => {
       outfile: script,
     });
     const run = promisify(execFile);
-    await Promise.all(["one", "two"].map((name) => run(process.execPath, [script, directory, name])));
+    // Both begin at the same moment, however long each takes to start.
+    const startAtMs = String(Date.now() + 1_000);
+    await Promise.all(["one", "two"].map((name) => run(process.execPath, [script, directory, name, startAtMs])));
 
     const entries = await readJournal(join(directory, "web-1.5.jsonl"));
-    expect(entries).toHaveLength(40);
+    expect(entries).toHaveLength(100);
     for (const name of ["one", "two"]) {
       const steps = entries.filter(({ transaction }) => transaction === name).map((entry) => entry.fact["step"]);
-      expect(steps).toEqual(Array.from({ length: 20 }, (_, index) => index));
+      expect(steps).toEqual(Array.from({ length: 50 }, (_, index) => index));
     }
   });
 });
