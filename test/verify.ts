@@ -31,9 +31,7 @@ try {
     passed += outcome.totals?.passed ?? 0;
     failed += outcome.totals?.failed ?? 0;
     const count = outcome.totals === undefined ? "" : `  ${String(outcome.totals.passed)} passed`;
-    print(
-      `${outcome.failure === undefined ? "✓" : "✗"} ${step.name.padEnd(20)} ${elapsed(stepStartedAtMs)}${count}`,
-    );
+    print(`${outcome.failure === undefined ? "✓" : "✗"} ${step.name.padEnd(20)} ${elapsed(stepStartedAtMs)}${count}`);
     if (outcome.failure !== undefined) {
       print(`\n${outcome.output}\n\nStopped: ${outcome.failure}`);
       // A check that is no test counts too, so that the last line never reads like a success.

@@ -19,8 +19,14 @@ export async function timelineOf(path: string): Promise<readonly string[]> {
 }
 
 function describe(fact: { readonly kind: string } & Readonly<Record<string, unknown>>): string {
-  const reason = typeof fact["reason"] === "object" && fact["reason"] !== null && "message" in fact["reason"] ? String(fact["reason"].message) : "";
-  const detail = [fact["description"], fact["message"], reason].find((text) => typeof text === "string" && text !== "");
-  const weights = fact["weights"] === undefined || fact["weights"] === null ? "" : ` ${JSON.stringify(fact["weights"])}`;
-  return `${fact.kind}${weights}${detail === undefined ? "" : `: ${String(detail)}`}`;
+  const reason =
+    typeof fact["reason"] === "object" && fact["reason"] !== null && "message" in fact["reason"]
+      ? String(fact["reason"].message)
+      : "";
+  const detail = [fact["description"], fact["message"], reason].find(
+    (text): text is string => typeof text === "string" && text !== "",
+  );
+  const weights =
+    fact["weights"] === undefined || fact["weights"] === null ? "" : ` ${JSON.stringify(fact["weights"])}`;
+  return `${fact.kind}${weights}${detail === undefined ? "" : `: ${detail}`}`;
 }
