@@ -60,6 +60,11 @@ export async function verify(
   const probes = request.probes.filter((probe) => !probe.targets || probe.targets.includes(side));
   if (probes.length === 0) return { verdict: "pass", message: `no probe asks the ${request.target}` };
 
+  if (request.nobodyServedBefore === true && request.target === "service" && request.holdMs === undefined) {
+    // A connection to an address that the network does not know yet can spoil its port for minutes: the network remembers that it
+    // led nowhere. As nobody is served, nobody waits.
+    await ports.clock.sleep(anonymousPropagationMs, signal);
+  }
   const places = await countPlaces(request, ports, signal);
   const stop = new AbortController();
   const anySignal = AbortSignal.any([signal, stop.signal]);

@@ -6,6 +6,8 @@ import {
   describePlan,
   describeWeights,
   sameWeights,
+  type ErrorCode,
+  type Reason,
   type RouterObservation,
   type Weights,
 } from "@bascule/core";
@@ -163,6 +165,13 @@ async function runFor<Inputs extends PlatformInputs>(
   }
 }
 
+/** What a refusal is called in the error; anything else means that the router could not be worked with. */
+const refusalCodes: Readonly<Partial<Record<Reason["code"], ErrorCode>>> = {
+  "window-closed": "window-closed",
+  "concurrent-run": "concurrent-run",
+  "journal-failed": "journal-damaged",
+};
+
 /** The error that leaves Pulumi with a state that is true. */
 async function failureOf(
   outcome: Exclude<CutoverOutcome, { phase: "committed" }>,
@@ -175,7 +184,7 @@ async function failureOf(
   switch (outcome.phase) {
     case "refused":
       return new BasculeError(
-        outcome.reason.code === "window-closed" ? "window-closed" : "concurrent-run",
+        refusalCodes[outcome.reason.code] ?? "unreachable",
         `${inputs.release}: nothing was moved. ${outcome.reason.message} ${where}`,
       );
     case "rolledBack": {

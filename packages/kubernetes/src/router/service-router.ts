@@ -45,6 +45,13 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
     }
   };
 
+  /** Whether any Pod gets the traffic that a selector picks. */
+  const isServed = async (selector: Readonly<Record<string, string>>, signal: AbortSignal): Promise<boolean> => {
+    if (Object.keys(selector).length === 0) return false;
+    const pods = await api.list(`${namespace}/pods`, { labelSelector: selectorText(selector) }, podSchema, signal);
+    return pods.some(isReady);
+  };
+
   /** Writes until what is read back is what was wanted; `decide` looks at the live object each time and may refuse. */
   const settle = async (decide: (live: LiveService | undefined) => Desired, signal: AbortSignal): Promise<void> => {
     for (;;) {
@@ -126,10 +133,7 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
     observe: async (signal) => {
       const live = await read(signal);
       if (!live) return { exists: false, weights: {}, marker: null, shape: "" };
-      const { selector } = live.spec;
-      if (Object.keys(selector).length === 0) return { ...observationOf(live, release), served: false };
-      const pods = await api.list(`${namespace}/pods`, { labelSelector: selectorText(selector) }, podSchema, signal);
-      return { ...observationOf(live, release), served: pods.some(isReady) };
+      return { ...observationOf(live, release), served: await isServed(live.spec.selector, signal) };
     },
 
     claim: (marker, expects, signal) =>
@@ -144,12 +148,18 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
         return live ? withAnnotations(live, { ...withoutAbort(live), ...markerNote(marker) }) : declared(undefined, {}, marker);
       }, signal),
 
-    shift: (weights, marker, signal) =>
-      settle((live) => {
+    shift: async (weights, marker, signal) => {
+      const selector = selectorFor(release, weights);
+      // A run that was asleep for long may come back when its candidate was removed; nobody would answer there.
+      if (!(await isServed(selector, signal))) {
+        throw new Error(`No Pod of ${Object.keys(weights).join(", ")} is ready, so no traffic is moved to it.`);
+      }
+      await settle((live) => {
         if (!live) throw new Error(`The Service ${shape.namespace}/${shape.name} was deleted by somebody while traffic was moved.`);
         mustBeOurs(live, marker, shape);
-        return declared(live, selectorFor(release, weights), marker);
-      }, signal),
+        return declared(live, selector, marker);
+      }, signal);
+    },
 
     restore: (origin, marker, signal) =>
       settle((live) => {
