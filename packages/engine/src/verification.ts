@@ -63,7 +63,7 @@ export async function verify(
   if (request.nobodyServedBefore === true && request.target === "service" && request.holdMs === undefined) {
     // A connection to an address that the network does not know yet can spoil its port for minutes: the network remembers that it
     // led nowhere. As nobody is served, nobody waits.
-    await ports.clock.sleep(anonymousPropagationMs, signal);
+    await ports.clock.sleep(Math.min(anonymousPropagationMs, request.propagationLimitMs), signal);
   }
   const places = await countPlaces(request, ports, signal);
   const stop = new AbortController();

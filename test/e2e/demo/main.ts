@@ -1,8 +1,14 @@
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createProgress, type LoadReport, type RunResult } from "@bascule/rig";
 import { openScene, type ReleaseOptions, type Scene } from "../harness/scene.ts";
 import { startLiveView } from "./live-view.ts";
 import { timelineOf } from "./timeline.ts";
+
+/** Where the demo leaves its journals: they outlive the project that it makes and removes. */
+const records = fileURLToPath(new URL("../../../.bascule/demo", import.meta.url));
 
 /** What the demo's clients do: new connections as most do, and a few that keep theirs. */
 const traffic = [
@@ -35,7 +41,7 @@ async function runDemo(demo: Scene): Promise<void> {
   progress("v3: fails as soon as it has traffic, so it has to be put back");
   const bad = await releaseUnderLoad(demo, { version: "v3", behaviour: { FAIL_BEHIND_SERVICE: "true" } });
   mustEnd(bad.result, "with an error");
-  console.log(bad.result.output.split("\n").find((line) => line.includes("was not accepted"))?.trim());
+  console.log(`\n  pulumi up says: ${/web: web-\w+ was not accepted.*/.exec(bad.result.output)?.[0] ?? "nothing"}`);
   await report(demo, "v3", bad.reports);
 }
 
@@ -53,7 +59,10 @@ async function report(demo: Scene, version: string, reports: readonly LoadReport
   const total = (field: "sent" | "bad" | "lost") => reports.reduce((sum, { [field]: count }) => sum + count, 0);
   const window = Math.max(...reports.map(({ badWindowMs }) => badWindowMs));
   console.log(`  clients: ${total("sent")} requests, ${total("lost")} lost, ${total("bad")} bad answers${window > 0 ? ` within ${Math.round(window)} ms` : ""}`);
-  console.log(`  journal: ${demo.journalPath(version)}\n`);
+  await mkdir(records, { recursive: true });
+  const journal = join(records, `web-${version}.jsonl`);
+  await copyFile(demo.journalPath(version), journal);
+  console.log(`  journal: ${journal}\n`);
 }
 
 function mustEnd(result: RunResult, how: "well" | "with an error"): void {
