@@ -37,4 +37,10 @@ export default defineConfig(
       "@typescript-eslint/require-await": "off",
     },
   },
+  {
+    // An example is a project of its own, whose packages are installed elsewhere.
+    files: ["examples/**/*.ts"],
+    extends: [typescript.configs.disableTypeChecked],
+    languageOptions: { parserOptions: { project: false } },
+  },
 );
