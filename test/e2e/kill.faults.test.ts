@@ -39,35 +39,42 @@ describe("a cut-over that is killed", () => {
 
   const cases = moments.flatMap((moment) => victims.map((victim) => ({ ...moment, victim })));
 
-  it.each(cases)("is settled by the next update when the $victim is killed $phase", async ({ victim, fact, count = 1, behaviour }) => {
-    const before = await scene.namespace.servedVersion();
-    const broken: ReleaseOptions = { version: `k${number++}`, ...(behaviour ? { behaviour } : {}) };
-    const load = await scene.load({ ratePerSecond: 100 });
+  it.each(cases)(
+    "is settled by the next update when the $victim is killed $phase",
+    async ({ victim, fact, count = 1, behaviour }) => {
+      const before = await scene.namespace.servedVersion();
+      const broken: ReleaseOptions = { version: `k${number++}`, ...(behaviour ? { behaviour } : {}) };
+      const load = await scene.load({ ratePerSecond: 100 });
 
-    await scene.configure(broken);
-    const update = scene.stack.startUp();
-    await until(`the journal to tell ${fact}`, () => countFacts(scene.journalPath(broken.version), fact) >= count, settleLimitMs);
-    kill(update, victim);
-    const killed = await update.done;
-    expect(killed.exitCode, killed.output).not.toBe(0);
+      await scene.configure(broken);
+      const update = scene.stack.startUp();
+      await until(
+        `the journal to tell ${fact}`,
+        () => countFacts(scene.journalPath(broken.version), fact) >= count,
+        settleLimitMs,
+      );
+      kill(update, victim);
+      const killed = await update.done;
+      expect(killed.exitCode, killed.output).not.toBe(0);
 
-    // The provider may go on for a moment to put traffic back; then it must be gone, whoever was killed.
-    await until("the provider to end", () => dynamicProvidersOf(scene.projectDirectory).length === 0, settleLimitMs);
-    await scene.stack.cancel();
+      // The provider may go on for a moment to put traffic back; then it must be gone, whoever was killed.
+      await until("the provider to end", () => dynamicProvidersOf(scene.projectDirectory).length === 0, settleLimitMs);
+      await scene.stack.cancel();
 
-    const good = { version: `k${number++}` };
-    const next = await scene.release(good);
-    const report = await load.stop();
-    expect(next.exitCode, next.output).toBe(0);
-    expect(report.badRequests.filter(({ kind }) => kind === "lost" || !behaviour)).toEqual([]);
+      const good = { version: `k${number++}` };
+      const next = await scene.release(good);
+      const report = await load.stop();
+      expect(next.exitCode, next.output).toBe(0);
+      expect(report.badRequests.filter(({ kind }) => kind === "lost" || !behaviour)).toEqual([]);
 
-    const served = await scene.namespace.servedVersion();
-    expect(served).not.toBe(before);
-    expect(await scene.namespace.versions()).toEqual([served]);
-    expect(await scene.namespace.marker()).toBeUndefined();
-    const address = await scene.namespace.serviceAddress();
-    expect((await fetch(`http://${address}/`)).headers.get("x-version")).toBe(good.version);
-  });
+      const served = await scene.namespace.servedVersion();
+      expect(served).not.toBe(before);
+      expect(await scene.namespace.versions()).toEqual([served]);
+      expect(await scene.namespace.marker()).toBeUndefined();
+      const address = await scene.namespace.serviceAddress();
+      expect((await fetch(`http://${address}/`)).headers.get("x-version")).toBe(good.version);
+    },
+  );
 });
 
 function kill(update: RunningUpdate, victim: (typeof victims)[number]): void {

@@ -92,7 +92,9 @@ describe("a release on a real cluster, by a real pulumi up", () => {
 
   it("keeps its own text in the state small", async () => {
     const resources = await scene.stack.exportResources();
-    const providers = resources.map(({ outputs }) => outputs?.["__provider"]).filter((text) => typeof text === "string");
+    const providers = resources
+      .map(({ outputs }) => outputs?.["__provider"])
+      .filter((text) => typeof text === "string");
     expect(providers.length).toBeGreaterThan(0);
     for (const text of providers) expect(text.length).toBeLessThan(2_048);
   });
@@ -100,7 +102,9 @@ describe("a release on a real cluster, by a real pulumi up", () => {
   it("removes only v3 after a revert of the commit, and moves nothing", async () => {
     await scene.configure({ version: "v2" });
     const { output } = await scene.stack.preview();
-    const changed = output.split("\n").filter((line) => /^ *[-+~]+ \S+:.*\((create|update|replace|delete)\)/.test(line));
+    const changed = output
+      .split("\n")
+      .filter((line) => /^ *[-+~]+ \S+:.*\((create|update|replace|delete)\)/.test(line));
     expect(changed.length).toBeGreaterThan(0);
     for (const line of changed) expect(line).toContain("(delete)");
 

@@ -49,7 +49,11 @@ describe("snapshots taken before a release", () => {
   it.each([
     ["whose command fails", { command: ["sh", "-c", "echo no such database >&2; exit 3"] }, "ended with code 3"],
     ["that is empty", { command: ["true"], restoreTest: ["true"] }, "empty"],
-    ["that does not pass its restore test", { restoreTest: ["sh", "-c", "echo truncated archive >&2; exit 1"] }, "truncated archive"],
+    [
+      "that does not pass its restore test",
+      { restoreTest: ["sh", "-c", "echo truncated archive >&2; exit 1"] },
+      "truncated archive",
+    ],
   ])("stops the release before anything moved for a dump %s", async (_what, change, why) => {
     const versions = await scene.namespace.versions();
     const before = await readdir(snapshots());

@@ -43,7 +43,11 @@ describe("a release in a world that fails", () => {
 
   it("never moves traffic to a candidate that does not become ready", async () => {
     const load = await scene.load({ ratePerSecond: 50 });
-    const result = await scene.release({ version: "w2", behaviour: { SLOW_START_MS: "600000" }, settings: { readyTimeoutMs: "8000" } });
+    const result = await scene.release({
+      version: "w2",
+      behaviour: { SLOW_START_MS: "600000" },
+      settings: { readyTimeoutMs: "8000" },
+    });
     const report = await load.stop();
     await scene.stack.setConfig("web:readyTimeoutMs", "120000");
     expect(result.exitCode).not.toBe(0);

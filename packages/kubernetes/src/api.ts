@@ -27,7 +27,12 @@ export interface Api {
   /** What is not JSON, such as a log. */
   text(path: string, signal: AbortSignal): Promise<string>;
   /** All items of a list, page by page. */
-  list<Schema extends z.ZodType>(path: string, query: Readonly<Record<string, string>>, item: Schema, signal: AbortSignal): Promise<z.output<Schema>[]>;
+  list<Schema extends z.ZodType>(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    item: Schema,
+    signal: AbortSignal,
+  ): Promise<z.output<Schema>[]>;
 }
 
 export interface ApiRequest {
@@ -65,18 +70,30 @@ export function connectApi(configuration: KubeConfig): Api {
       ...(ca === undefined ? {} : { ca: pem.parse(ca) }),
       ...(cert === undefined ? {} : { cert: pem.parse(cert) }),
       ...(key === undefined ? {} : { key: pem.parse(key) }),
-      headers: z.record(z.string(), z.string()).catch({}).parse(options.headers ?? {}),
+      headers: z
+        .record(z.string(), z.string())
+        .catch({})
+        .parse(options.headers ?? {}),
     };
   };
   let known: Promise<Credentials> | undefined;
 
   const sendOnce = async (request: ApiRequest, signal: AbortSignal): Promise<unknown> => {
     known ??= credentials();
-    const answer = await exchange(server, agent, await known, request, AbortSignal.any([signal, AbortSignal.timeout(requestLimitMs)]));
+    const answer = await exchange(
+      server,
+      agent,
+      await known,
+      request,
+      AbortSignal.any([signal, AbortSignal.timeout(requestLimitMs)]),
+    );
     // A token may have run out; the next attempt asks for a new one.
     if (answer.status === 401) known = undefined;
     if (answer.status >= 200 && answer.status < 300) return answer.body === "" ? {} : JSON.parse(answer.body);
-    throw new ApiError(answer.status, statusMessage(answer.body) ?? `${request.method} ${request.path} was answered with ${answer.status}`);
+    throw new ApiError(
+      answer.status,
+      statusMessage(answer.body) ?? `${request.method} ${request.path} was answered with ${answer.status}`,
+    );
   };
 
   const send: Api["send"] = async (request, schema, signal) => {
@@ -85,7 +102,11 @@ export function connectApi(configuration: KubeConfig): Api {
       try {
         return schema.parse(await sendOnce(request, signal));
       } catch (thrown) {
-        if (thrown instanceof z.ZodError) throw new ApiError(502, `${request.method} ${request.path} was answered with something else than expected: ${thrown.message}`);
+        if (thrown instanceof z.ZodError)
+          throw new ApiError(
+            502,
+            `${request.method} ${request.path} was answered with something else than expected: ${thrown.message}`,
+          );
         if (thrown instanceof ApiError && !isPassing(thrown.status)) throw thrown;
         if (signal.aborted) throw unreachable(server, thrown);
         await sleep(pause, undefined, { signal }).catch(() => {});
@@ -106,11 +127,18 @@ export function connectApi(configuration: KubeConfig): Api {
       return body;
     },
     list: async (path, query, item, signal) => {
-      const page = z.looseObject({ items: z.array(item), metadata: z.looseObject({ continue: z.string().optional() }) });
+      const page = z.looseObject({
+        items: z.array(item),
+        metadata: z.looseObject({ continue: z.string().optional() }),
+      });
       const items: z.output<typeof item>[] = [];
       let next: string | undefined;
       do {
-        const parameters = new URLSearchParams({ ...query, limit: String(pageSize), ...(next ? { continue: next } : {}) });
+        const parameters = new URLSearchParams({
+          ...query,
+          limit: String(pageSize),
+          ...(next ? { continue: next } : {}),
+        });
         const found = await send({ method: "GET", path: `${path}?${parameters.toString()}` }, page, signal);
         items.push(...found.items);
         next = found.metadata.continue;
@@ -125,7 +153,11 @@ function isPassing(status: number): boolean {
 }
 
 function unreachable(server: string, cause: unknown): BasculeError {
-  return new BasculeError("unreachable", `The Kubernetes API at ${server} did not answer in time: ${messageOf(cause)}. Check that it runs and can be reached from here.`, { cause });
+  return new BasculeError(
+    "unreachable",
+    `The Kubernetes API at ${server} did not answer in time: ${messageOf(cause)}. Check that it runs and can be reached from here.`,
+    { cause },
+  );
 }
 
 const statusSchema = z.looseObject({ kind: z.literal("Status"), message: z.string() });
@@ -153,17 +185,22 @@ function exchange(
     headers: {
       accept: "application/json",
       ...headers,
-      ...(body === undefined ? {} : { "content-type": request.contentType ?? "application/json", "content-length": Buffer.byteLength(body) }),
+      ...(body === undefined
+        ? {}
+        : { "content-type": request.contentType ?? "application/json", "content-length": Buffer.byteLength(body) }),
     },
   };
   return new Promise((resolve, reject) => {
-    const outgoing = url.protocol === "https:" ? httpsRequest(url, { ...options, ...tls, agent }) : httpRequest(url, options);
+    const outgoing =
+      url.protocol === "https:" ? httpsRequest(url, { ...options, ...tls, agent }) : httpRequest(url, options);
     outgoing.on("error", reject);
     outgoing.on("response", (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
+      );
     });
     outgoing.end(body);
   });

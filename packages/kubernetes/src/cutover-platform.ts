@@ -30,7 +30,17 @@ export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
     return {
       router,
       workload,
-      prober: kubernetesProber({ api, configuration, workload, router, shape, candidate, containerPort, reach, clock: systemClock }),
+      prober: kubernetesProber({
+        api,
+        configuration,
+        workload,
+        router,
+        shape,
+        candidate,
+        containerPort,
+        reach,
+        clock: systemClock,
+      }),
       journal: await openJournal(join(inputs.journalDirectory), inputs.change.id, systemClock),
       readRouter: (signal) => router.readShape(signal),
       remove: (signal) => router.remove(signal),

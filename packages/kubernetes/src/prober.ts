@@ -64,7 +64,8 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
       // The API server may be away just now; the address that clients use was known before and does not change.
       serviceAddress = (await router.read(limited(signal)).catch(() => undefined))?.spec.clusterIP ?? serviceAddress;
     }
-    if (serviceAddress === undefined) throw new NothingThere(`the Service ${shape.namespace}/${shape.name} has no address`);
+    if (serviceAddress === undefined)
+      throw new NothingThere(`the Service ${shape.namespace}/${shape.name} has no address`);
     const port = servicePort?.port ?? 0;
     return {
       host: serviceAddress,
@@ -87,17 +88,29 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
     measure: async (request, signal) => {
       const startedAtMs = clock.nowMs();
       try {
-        const place = request.target === "candidate" ? await candidatePlace(request, signal) : await servicePlace(request, signal);
+        const place =
+          request.target === "candidate" ? await candidatePlace(request, signal) : await servicePlace(request, signal);
         reach ??= findReach(options.reach ?? "auto", place, signal);
         return await measureAt(request.probe, place, await reach, signal);
       } catch (thrown) {
         const verdict = thrown instanceof NothingThere ? "fail" : "error";
-        return { probe: request.probe.name, verdict, startedAtMs, durationMs: clock.nowMs() - startedAtMs, message: messageOf(thrown) };
+        return {
+          probe: request.probe.name,
+          verdict,
+          startedAtMs,
+          durationMs: clock.nowMs() - startedAtMs,
+          message: messageOf(thrown),
+        };
       }
     },
   };
 
-  async function measureAt(probe: Probe, place: Place, way: "direct" | "kubernetesApi", signal: AbortSignal): Promise<Measurement> {
+  async function measureAt(
+    probe: Probe,
+    place: Place,
+    way: "direct" | "kubernetesApi",
+    signal: AbortSignal,
+  ): Promise<Measurement> {
     if (probe.kind === "tcp") {
       return way === "direct" ? measureTcp(probe, place, clock, signal) : measureByPortForward(probe, place, signal);
     }
@@ -111,7 +124,13 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
 
   async function measureByPortForward(probe: Probe, place: Place, signal: AbortSignal): Promise<Measurement> {
     const startedAtMs = clock.nowMs();
-    const measured = (verdict: Measurement["verdict"], message: string): Measurement => ({ probe: probe.name, verdict, startedAtMs, durationMs: clock.nowMs() - startedAtMs, message });
+    const measured = (verdict: Measurement["verdict"], message: string): Measurement => ({
+      probe: probe.name,
+      verdict,
+      startedAtMs,
+      durationMs: clock.nowMs() - startedAtMs,
+      message,
+    });
     const pod = await place.pod();
     if (!pod) return measured("fail", "expected a connection, measured none: no Pod is ready");
     const refused = await forwardOnce(options.configuration, shape.namespace, pod.name, containerPort, clock, signal);
@@ -131,7 +150,11 @@ function directPlace(probe: Probe, { host, port }: Place): HttpPlace {
   return { url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}` };
 }
 
-async function findReach(wanted: NonNullable<ClusterAddress["reach"]>, place: Place, signal: AbortSignal): Promise<"direct" | "kubernetesApi"> {
+async function findReach(
+  wanted: NonNullable<ClusterAddress["reach"]>,
+  place: Place,
+  signal: AbortSignal,
+): Promise<"direct" | "kubernetesApi"> {
   if (wanted !== "auto") return wanted;
   return (await answers(place, signal)) ? "direct" : "kubernetesApi";
 }
@@ -160,7 +183,14 @@ async function forwardOnce(
   const errors = new PassThrough();
   const said: string[] = [];
   errors.on("data", (chunk: Buffer) => said.push(chunk.toString("utf8")));
-  const connection = await new PortForward(configuration).portForward(namespace, pod, [port], new PassThrough(), errors, new PassThrough());
+  const connection = await new PortForward(configuration).portForward(
+    namespace,
+    pod,
+    [port],
+    new PassThrough(),
+    errors,
+    new PassThrough(),
+  );
   await clock.sleep(connectLimitMs / 4, signal);
   const socket = typeof connection === "function" ? connection() : connection;
   socket?.close();

@@ -188,8 +188,13 @@ async function failureOf(
         `${inputs.release}: nothing was moved. ${outcome.reason.message} ${where}`,
       );
     case "rolledBack": {
-      const served = outcome.weights === null ? "the service did not exist before and was removed again" : `all is as it was: ${describeWeights(outcome.weights)}`;
-      const stable = outcome.stableVerified ? "verified" : "but it did not pass its own verification, so look at it now";
+      const served =
+        outcome.weights === null
+          ? "the service did not exist before and was removed again"
+          : `all is as it was: ${describeWeights(outcome.weights)}`;
+      const stable = outcome.stableVerified
+        ? "verified"
+        : "but it did not pass its own verification, so look at it now";
       return new BasculeError(
         "rolled-back",
         `${inputs.release}: ${inputs.candidate} was not accepted. ${outcome.reason.message}. Traffic: ${served}, ${stable}. Mend the version or revert the commit. ${where}`,

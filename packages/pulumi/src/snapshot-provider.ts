@@ -47,7 +47,10 @@ export function defineSnapshotProvider<Inputs extends SnapshotInputs>(
     check: async (_olds: unknown, news: unknown) => {
       const parsed = parse(news);
       const issues = parsed.success ? [] : parsed.error.issues;
-      return { inputs: news, failures: issues.map((issue) => ({ property: issue.path.join("."), reason: issue.message })) };
+      return {
+        inputs: news,
+        failures: issues.map((issue) => ({ property: issue.path.join("."), reason: issue.message })),
+      };
     },
     diff: async () => ({ changes: false }),
     create: async (news: unknown) => {
@@ -59,7 +62,10 @@ export function defineSnapshotProvider<Inputs extends SnapshotInputs>(
         for (const { id, location, sizeBytes, sha256 } of taken) {
           await journal.append(transaction, { kind: "snapshotTaken", snapshot: id, location, sizeBytes, sha256 });
         }
-        return { id: transaction, outs: { ...withoutProvider(news), taken: taken.map((snapshot) => ({ ...snapshot })) } };
+        return {
+          id: transaction,
+          outs: { ...withoutProvider(news), taken: taken.map((snapshot) => ({ ...snapshot })) },
+        };
       } catch (cause) {
         await journal.append(transaction, { kind: "snapshotFailed", message: messageOf(cause) });
         const message = `${inputs.release}: the snapshot before ${inputs.version} failed, so nothing was deployed. ${messageOf(cause)} The journal is ${journal.path}.`;

@@ -71,7 +71,8 @@ async function look(path: string): Promise<Seen> {
     } else {
       seen.phase = fact.kind === "stepStarted" ? String(fact["description"]) : (phases[fact.kind] ?? fact.kind);
     }
-    if (fact.kind === "trafficShifted" || fact.kind === "trafficRestored") seen.traffic = JSON.stringify(fact["weights"]);
+    if (fact.kind === "trafficShifted" || fact.kind === "trafficRestored")
+      seen.traffic = JSON.stringify(fact["weights"]);
   }
   return seen;
 }
@@ -96,10 +97,13 @@ function rateMeter(loads: readonly Load[]): () => string {
   return () => {
     const now: Record<string, number> = {};
     for (const load of loads) {
-      for (const [version, count] of Object.entries(load.statistics().byVersion)) now[version] = (now[version] ?? 0) + count;
+      for (const [version, count] of Object.entries(load.statistics().byVersion))
+        now[version] = (now[version] ?? 0) + count;
     }
     const seconds = (performance.now() - askedAtMs) / 1000;
-    const rates = Object.entries(now).map(([version, count]) => `${version} ${Math.round((count - (before[version] ?? 0)) / seconds)}/s`);
+    const rates = Object.entries(now).map(
+      ([version, count]) => `${version} ${Math.round((count - (before[version] ?? 0)) / seconds)}/s`,
+    );
     before = now;
     askedAtMs = performance.now();
     return rates.join("  ") || "none yet";

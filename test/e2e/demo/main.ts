@@ -47,7 +47,11 @@ async function runDemo(demo: Scene): Promise<void> {
 
 async function releaseUnderLoad(demo: Scene, release: ReleaseOptions) {
   const loads = await Promise.all(traffic.map((options) => demo.load(options)));
-  const view = startLiveView({ title: `release of ${release.version}`, journalPath: demo.journalPath(release.version), loads });
+  const view = startLiveView({
+    title: `release of ${release.version}`,
+    journalPath: demo.journalPath(release.version),
+    loads,
+  });
   const result = await demo.release(release);
   await view.stop();
   return { result, reports: await Promise.all(loads.map((load) => load.stop())) };
@@ -58,7 +62,9 @@ async function report(demo: Scene, version: string, reports: readonly LoadReport
   for (const line of await timelineOf(demo.journalPath(version))) console.log(`    ${line}`);
   const total = (field: "sent" | "bad" | "lost") => reports.reduce((sum, { [field]: count }) => sum + count, 0);
   const window = Math.max(...reports.map(({ badWindowMs }) => badWindowMs));
-  console.log(`  clients: ${total("sent")} requests, ${total("lost")} lost, ${total("bad")} bad answers${window > 0 ? ` within ${Math.round(window)} ms` : ""}`);
+  console.log(
+    `  clients: ${total("sent")} requests, ${total("lost")} lost, ${total("bad")} bad answers${window > 0 ? ` within ${Math.round(window)} ms` : ""}`,
+  );
   await mkdir(records, { recursive: true });
   const journal = join(records, `web-${version}.jsonl`);
   await copyFile(demo.journalPath(version), journal);

@@ -5,7 +5,10 @@ export function dynamicProvidersOf(projectDirectory: string): readonly number[] 
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((processId) => commandOf(processId).includes("cmd/dynamic-provider") && workingDirectoryOf(processId) === projectDirectory);
+    .filter(
+      (processId) =>
+        commandOf(processId).includes("cmd/dynamic-provider") && workingDirectoryOf(processId) === projectDirectory,
+    );
 }
 
 function commandOf(processId: number): string {

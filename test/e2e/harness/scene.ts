@@ -3,7 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readJournal } from "@bascule/engine";
-import { openStack, preparePulumi, startCluster, startLoad, type Cluster, type Load, type Progress, type RunResult, type Stack } from "@bascule/rig";
+import {
+  openStack,
+  preparePulumi,
+  startCluster,
+  startLoad,
+  type Cluster,
+  type Load,
+  type Progress,
+  type RunResult,
+  type Stack,
+} from "@bascule/rig";
 import type { JournalEntry } from "@bascule/core";
 import { openNamespace, type NamespaceView } from "./namespace-view.ts";
 
@@ -68,7 +78,8 @@ export async function openScene({ progress, keep = false, onLine }: SceneOptions
   const stack = await open(join(workDirectory, "state"));
   await stack.setConfig("web:namespace", namespaceName);
   const namespace = openNamespace(cluster, namespaceName);
-  const journalPath = (version: string) => join(projectDirectory, ".bascule", stackName, "journal", `web-${version}.jsonl`);
+  const journalPath = (version: string) =>
+    join(projectDirectory, ".bascule", stackName, "journal", `web-${version}.jsonl`);
 
   const configure: Scene["configure"] = async ({ version, behaviour = {}, settings = {} }) => {
     const all = { version, behaviour: JSON.stringify(behaviour), ...settings };

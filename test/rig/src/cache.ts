@@ -18,7 +18,10 @@ export async function cacheFolder(...parts: readonly string[]): Promise<string> 
 /** Runs the work while no other process holds the lock of this name; waits at most half an hour, as long as a cold build takes. */
 export async function underLock<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const folder = await cacheFolder("locks", name);
-  const release = await lockfile.lock(folder, { stale: 20_000, retries: { retries: 3_600, minTimeout: 500, maxTimeout: 500 } });
+  const release = await lockfile.lock(folder, {
+    stale: 20_000,
+    retries: { retries: 3_600, minTimeout: 500, maxTimeout: 500 },
+  });
   try {
     return await work();
   } finally {

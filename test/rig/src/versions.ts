@@ -15,4 +15,6 @@ const versionsSchema = z.strictObject({
 });
 
 /** Every version that the rig builds or downloads; the Go modules' checksums are in `go/<tool>/go.sum`. */
-export const versions = versionsSchema.parse(JSON.parse(readFileSync(new URL("../versions.json", import.meta.url), "utf8")));
+export const versions = versionsSchema.parse(
+  JSON.parse(readFileSync(new URL("../versions.json", import.meta.url), "utf8")),
+);

@@ -13,7 +13,9 @@ const provider: pulumi.dynamic.ResourceProvider = {
 };
 
 /** Arguments of {@link Cutover}: its inputs, each possibly an output of another resource. */
-export type CutoverArgs = { readonly [Key in keyof KubernetesCutoverInputs]: pulumi.Input<pulumi.Unwrap<KubernetesCutoverInputs[Key]>> };
+export type CutoverArgs = {
+  readonly [Key in keyof KubernetesCutoverInputs]: pulumi.Input<pulumi.Unwrap<KubernetesCutoverInputs[Key]>>;
+};
 
 /** Owns a release's Service, and with it the traffic: moves it to the candidate as planned, or puts everything back. */
 export class Cutover extends pulumi.dynamic.Resource {

@@ -7,7 +7,8 @@ import type { ProbeInput } from "./probe-input.ts";
 import { snapshotSpecSchema, type SnapshotSpec } from "../snapshot/snapshot-spec.ts";
 
 const image = z.string().refine((text) => isPinned(text), {
-  error: "must have a tag other than latest, or a digest, for example registry.example/web:1.5: without one nobody can say what runs",
+  error:
+    "must have a tag other than latest, or a digest, for example registry.example/web:1.5: without one nobody can say what runs",
 });
 
 /** What makes up one version. All of it is part of the version's name, so all of it is plain data. */
@@ -51,11 +52,15 @@ export const releaseArgsSchema = z
   })
   .refine(({ environment, verify }) => environment !== "prod" || (verify !== undefined && verify.length > 0), {
     path: ["verify"],
-    error: "must name at least one probe in the environment prod, for example http(\"/health\"): a release that nothing verifies is not released",
+    error:
+      'must name at least one probe in the environment prod, for example http("/health"): a release that nothing verifies is not released',
   });
 
 /** A container of a version: every field that Kubernetes knows, in plain data. */
-export type ContainerSpec = Omit<pulumi.Unwrap<kubernetes.types.input.core.v1.Container>, "name" | "image" | "ports"> & {
+export type ContainerSpec = Omit<
+  pulumi.Unwrap<kubernetes.types.input.core.v1.Container>,
+  "name" | "image" | "ports"
+> & {
   /** With a tag other than `latest`, or a digest. */
   readonly image: string;
   /** What the container listens on. */
@@ -100,7 +105,11 @@ export interface ReleaseArgs extends VersionSpec {
   /** The most that a switch may take to reach clients. Default 10,000. */
   readonly propagationLimitMs?: number;
   /** Which cluster. Default: that of the ambient kubeconfig, or of the stack's `kubernetes:` settings. */
-  readonly cluster?: { readonly [Key in keyof z.infer<typeof clusterAddressSchema>]: pulumi.Input<z.infer<typeof clusterAddressSchema>[Key]> };
+  readonly cluster?: {
+    readonly [Key in keyof z.infer<typeof clusterAddressSchema>]: pulumi.Input<
+      z.infer<typeof clusterAddressSchema>[Key]
+    >;
+  };
   /** `dev`, `test` or `prod`. Default: what the stack's name says, and `prod` where it says nothing. */
   readonly environment?: "dev" | "test" | "prod";
   /** Where journals and snapshots are kept. Default `.bascule/<stack>` in the Pulumi project. */

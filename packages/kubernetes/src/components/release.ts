@@ -11,7 +11,13 @@ import { releaseArgsSchema, type ReleaseArgs } from "./release-args.ts";
 import { Snapshot } from "./snapshot.ts";
 import { declareVersion, versionOf } from "./version-resources.ts";
 
-const defaults = { replicas: 2, namespace: "default", servicePort: 80, readyTimeoutMs: 300_000, keepSnapshots: 5 } as const;
+const defaults = {
+  replicas: 2,
+  namespace: "default",
+  servicePort: 80,
+  readyTimeoutMs: 300_000,
+  keepSnapshots: 5,
+} as const;
 const namePattern = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
 /** What the components for Kubernetes have in common: a release of one service, of which one version at a time has the traffic. */
@@ -28,7 +34,13 @@ export abstract class Release extends pulumi.ComponentResource {
   readonly cutover: Cutover;
 
   /** @throws BasculeError `invalid-input` before any resource is registered */
-  protected constructor(kind: string, strategy: Strategy, name: string, args: ReleaseArgs, options: pulumi.ComponentResourceOptions = {}) {
+  protected constructor(
+    kind: string,
+    strategy: Strategy,
+    name: string,
+    args: ReleaseArgs,
+    options: pulumi.ComponentResourceOptions = {},
+  ) {
     const subject = `${kind} ${JSON.stringify(name)}`;
     const environment = args.environment ?? environmentOf(pulumi.getStack());
     checkArguments(subject, name, args, environment);
@@ -91,7 +103,11 @@ export abstract class Release extends pulumi.ComponentResource {
           namespace,
           type: args.service?.type ?? "ClusterIP",
           ports: [{ name: "main", port: args.service?.port ?? defaults.servicePort, targetPort: args.container.port }],
-          labels: { "app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "bascule", ...args.service?.labels },
+          labels: {
+            "app.kubernetes.io/name": name,
+            "app.kubernetes.io/managed-by": "bascule",
+            ...args.service?.labels,
+          },
           annotations: { ...args.service?.annotations },
         }),
       },
@@ -116,7 +132,8 @@ function checkArguments(subject: string, name: string, args: ReleaseArgs, enviro
 }
 
 const nameSchema = z.string().regex(namePattern, {
-  error: "the name must be 1 to 40 lower-case letters, digits or dashes and begin with a letter, because Kubernetes objects are named after it",
+  error:
+    "the name must be 1 to 40 lower-case letters, digits or dashes and begin with a letter, because Kubernetes objects are named after it",
 });
 
 /** What the journal says about the change, by field. */
@@ -145,7 +162,8 @@ function providerFor(
   options: pulumi.ComponentResourceOptions,
   parent: pulumi.Resource,
 ): { provider?: kubernetes.Provider } {
-  if (options.provider || options.providers || (cluster?.kubeconfig === undefined && cluster?.context === undefined)) return {};
+  if (options.provider || options.providers || (cluster?.kubeconfig === undefined && cluster?.context === undefined))
+    return {};
   const { kubeconfig, context } = cluster;
   return {
     provider: new kubernetes.Provider(

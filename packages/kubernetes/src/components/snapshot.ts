@@ -11,7 +11,9 @@ const provider: pulumi.dynamic.ResourceProvider = {
 };
 
 /** Arguments of {@link Snapshot}. */
-export type SnapshotArgs = { readonly [Key in keyof KubernetesSnapshotInputs]: pulumi.Input<pulumi.Unwrap<KubernetesSnapshotInputs[Key]>> };
+export type SnapshotArgs = {
+  readonly [Key in keyof KubernetesSnapshotInputs]: pulumi.Input<pulumi.Unwrap<KubernetesSnapshotInputs[Key]>>;
+};
 
 /** The backups that are taken and verified before a version is deployed. What it saved outlives the resource. */
 export class Snapshot extends pulumi.dynamic.Resource {

@@ -29,11 +29,16 @@ export function declareVersion(args: VersionResourcesArgs, options: pulumi.Custo
   const selector = { matchLabels: versionSelector(release, version) };
   const metadata = { name: version, namespace, labels };
 
-  const config = spec.config ? [new kubernetes.core.v1.ConfigMap(version, { metadata, data: { ...spec.config }, immutable: true }, options)] : [];
+  const config = spec.config
+    ? [new kubernetes.core.v1.ConfigMap(version, { metadata, data: { ...spec.config }, immutable: true }, options)]
+    : [];
   const deployment = new kubernetes.apps.v1.Deployment(
     version,
     {
-      metadata: { ...metadata, annotations: { "pulumi.com/timeoutSeconds": String(Math.ceil(args.readyTimeoutMs / 1000)) } },
+      metadata: {
+        ...metadata,
+        annotations: { "pulumi.com/timeoutSeconds": String(Math.ceil(args.readyTimeoutMs / 1000)) },
+      },
       spec: {
         replicas,
         selector,
@@ -45,11 +50,19 @@ export function declareVersion(args: VersionResourcesArgs, options: pulumi.Custo
   );
   const budget =
     replicas > 1
-      ? [new kubernetes.policy.v1.PodDisruptionBudget(version, { metadata, spec: { maxUnavailable: 1, selector } }, options)]
+      ? [
+          new kubernetes.policy.v1.PodDisruptionBudget(
+            version,
+            { metadata, spec: { maxUnavailable: 1, selector } },
+            options,
+          ),
+        ]
       : [];
   return [...config, deployment, ...budget];
 }
 
 function dependenciesOf({ dependsOn }: pulumi.CustomResourceOptions): pulumi.Resource[] {
-  return Array.isArray(dependsOn) ? dependsOn.filter((dependency): dependency is pulumi.Resource => "urn" in dependency) : [];
+  return Array.isArray(dependsOn)
+    ? dependsOn.filter((dependency): dependency is pulumi.Resource => "urn" in dependency)
+    : [];
 }

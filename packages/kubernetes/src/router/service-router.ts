@@ -1,10 +1,25 @@
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
-import { canonicalJson, markerSchema, sameWeights, type Marker, type Origin, type RouterObservation, type Weights } from "@bascule/core";
+import {
+  canonicalJson,
+  markerSchema,
+  sameWeights,
+  type Marker,
+  type Origin,
+  type RouterObservation,
+  type Weights,
+} from "@bascule/core";
 import { RouterConflict, type Router } from "@bascule/engine";
 import { z } from "zod";
 import { ApiError, type Api } from "../api.ts";
-import { abortAnnotation, markerAnnotation, releaseLabel, selectorText, versionLabel, versionSelector } from "../labels.ts";
+import {
+  abortAnnotation,
+  markerAnnotation,
+  releaseLabel,
+  selectorText,
+  versionLabel,
+  versionSelector,
+} from "../labels.ts";
 import { isReady, podSchema } from "../workload.ts";
 import { serviceSchema, shapeOf, type LiveService, type ServiceShape } from "./service-shape.ts";
 
@@ -72,7 +87,11 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
     const anything = z.unknown();
     if (desired === null) {
       const preconditions = { resourceVersion: live?.metadata.resourceVersion };
-      await api.send({ method: "DELETE", path, body: { apiVersion: "v1", kind: "DeleteOptions", preconditions } }, anything, signal);
+      await api.send(
+        { method: "DELETE", path, body: { apiVersion: "v1", kind: "DeleteOptions", preconditions } },
+        anything,
+        signal,
+      );
       return;
     }
     const body = { apiVersion: "v1", kind: "Service", ...desired };
@@ -142,10 +161,14 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
         if (found?.transaction !== marker.transaction) {
           if (!isSameMarker(found, expects)) throw conflict(found, shape);
           if (found === null && !isOrigin(live, marker.origin, release)) {
-            throw new RouterConflict(`The Service ${shape.namespace}/${shape.name} was changed by another run after it was looked at.`);
+            throw new RouterConflict(
+              `The Service ${shape.namespace}/${shape.name} was changed by another run after it was looked at.`,
+            );
           }
         }
-        return live ? withAnnotations(live, { ...withoutAbort(live), ...markerNote(marker) }) : declared(undefined, {}, marker);
+        return live
+          ? withAnnotations(live, { ...withoutAbort(live), ...markerNote(marker) })
+          : declared(undefined, {}, marker);
       }, signal),
 
     shift: async (weights, marker, signal) => {
@@ -155,7 +178,10 @@ export function serviceRouter(api: Api, release: string, shape: ServiceShape): S
         throw new Error(`No Pod of ${Object.keys(weights).join(", ")} is ready, so no traffic is moved to it.`);
       }
       await settle((live) => {
-        if (!live) throw new Error(`The Service ${shape.namespace}/${shape.name} was deleted by somebody while traffic was moved.`);
+        if (!live)
+          throw new Error(
+            `The Service ${shape.namespace}/${shape.name} was deleted by somebody while traffic was moved.`,
+          );
         mustBeOurs(live, marker, shape);
         return declared(live, selector, marker);
       }, signal);
@@ -264,7 +290,11 @@ function conflict(found: Marker | null, { namespace, name }: ServiceShape): Rout
 
 function isAsDesired(live: LiveService | undefined, desired: Desired): boolean {
   if (desired === null || live === undefined) return desired === null && live === undefined;
-  return contains(live.metadata, { labels: desired.metadata["labels"] }) && isDeepStrictEqual(live.metadata.annotations, desired.metadata["annotations"]) && isSameSpec(live, desired.spec);
+  return (
+    contains(live.metadata, { labels: desired.metadata["labels"] }) &&
+    isDeepStrictEqual(live.metadata.annotations, desired.metadata["annotations"]) &&
+    isSameSpec(live, desired.spec)
+  );
 }
 
 /** Kubernetes fills in defaults, so the live one may say more; but it may have no other selector and no other ports. */

@@ -7,9 +7,7 @@ export const serviceShapeSchema = z.strictObject({
   name: z.string().min(1),
   namespace: z.string().min(1),
   type: z.enum(["ClusterIP", "NodePort", "LoadBalancer"]),
-  ports: z
-    .array(z.strictObject({ name: z.string().min(1), port: portNumber, targetPort: portNumber }))
-    .min(1),
+  ports: z.array(z.strictObject({ name: z.string().min(1), port: portNumber, targetPort: portNumber })).min(1),
   labels: z.record(z.string(), z.string()),
   annotations: z.record(z.string(), z.string()),
 });
@@ -31,7 +29,14 @@ export const serviceSchema = z.looseObject({
     type: z.string().default("ClusterIP"),
     selector: strings,
     ports: z
-      .array(z.looseObject({ name: z.string().optional(), port: z.number(), targetPort: z.union([z.number(), z.string()]).optional(), nodePort: z.number().optional() }))
+      .array(
+        z.looseObject({
+          name: z.string().optional(),
+          port: z.number(),
+          targetPort: z.union([z.number(), z.string()]).optional(),
+          nodePort: z.number().optional(),
+        }),
+      )
       .default([]),
   }),
 });
@@ -43,12 +48,19 @@ export function shapeOf(live: LiveService, declared: ServiceShape): ServiceShape
     name: declared.name,
     namespace: declared.namespace,
     type: z.enum(["ClusterIP", "NodePort", "LoadBalancer"]).catch("ClusterIP").parse(live.spec.type),
-    ports: live.spec.ports.map(({ name, port, targetPort }) => ({ name: name ?? "", port, targetPort: Number(targetPort ?? port) })),
+    ports: live.spec.ports.map(({ name, port, targetPort }) => ({
+      name: name ?? "",
+      port,
+      targetPort: Number(targetPort ?? port),
+    })),
     labels: pick(live.metadata.labels, declared.labels),
     annotations: pick(live.metadata.annotations, declared.annotations),
   };
 }
 
-function pick(live: Readonly<Record<string, string>>, declared: Readonly<Record<string, string>>): Record<string, string> {
+function pick(
+  live: Readonly<Record<string, string>>,
+  declared: Readonly<Record<string, string>>,
+): Record<string, string> {
   return Object.fromEntries(Object.entries(live).filter(([key]) => key in declared));
 }

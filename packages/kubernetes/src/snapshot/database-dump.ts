@@ -44,7 +44,9 @@ export async function snapshotDatabase(request: DatabaseDumpRequest, signal: Abo
     const run = (command: readonly string[], output?: Writable) => execute(request, pod, command, output, limited);
 
     const measured = (await run(["sh", "-c", `wc -c < ${dumpFile} && sha256sum ${dumpFile}`])).trim().split(/\s+/);
-    const expected = z.strictObject({ sizeBytes: z.coerce.number().int(), sha256: z.string().length(64) }).parse({ sizeBytes: measured[0], sha256: measured[1] });
+    const expected = z
+      .strictObject({ sizeBytes: z.coerce.number().int(), sha256: z.string().length(64) })
+      .parse({ sizeBytes: measured[0], sha256: measured[1] });
     await run(["cat", dumpFile], createWriteStream(draft.contentPath, { flush: true, mode: 0o600 }));
     await run(["env", `BASCULE_DUMP_FILE=${dumpFile}`, ...spec.restoreTest]).catch((cause: unknown) => {
       throw new Error(`Its restore test failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
@@ -52,7 +54,10 @@ export async function snapshotDatabase(request: DatabaseDumpRequest, signal: Abo
     return await draft.keep(expected, takenAt);
   } catch (thrown) {
     await draft.discard();
-    throw new Error(`The dump ${spec.name} cannot be trusted. ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
+    throw new Error(
+      `The dump ${spec.name} cannot be trusted. ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+      { cause: thrown },
+    );
   } finally {
     await removeJob(api, `${jobs}/${name}`, AbortSignal.timeout(deleteLimitMs));
   }
@@ -83,7 +88,9 @@ function jobOf(name: string, { release, spec }: DatabaseDumpRequest, limitMs: nu
           restartPolicy: "Never",
           automountServiceAccountToken: false,
           volumes: [{ name: "dump", emptyDir: {} }],
-          initContainers: [{ name: "dump", ...container, command: ["sh", "-c", `"$@" > ${dumpFile}`, "dump", ...spec.command] }],
+          initContainers: [
+            { name: "dump", ...container, command: ["sh", "-c", `"$@" > ${dumpFile}`, "dump", ...spec.command] },
+          ],
           // Keeps the Pod, and with it the dump, until it was fetched.
           containers: [{ name: "keep", ...container, command: ["sleep", String(seconds)] }],
         },
@@ -94,13 +101,26 @@ function jobOf(name: string, { release, spec }: DatabaseDumpRequest, limitMs: nu
 
 const podSchema = z.looseObject({
   metadata: z.looseObject({ name: z.string() }),
-  status: z.looseObject({
-    phase: z.string().optional(),
-    initContainerStatuses: z
-      .array(z.looseObject({ state: z.looseObject({ terminated: z.looseObject({ exitCode: z.number() }).optional(), waiting: z.looseObject({ reason: z.string().optional() }).optional() }).default({}) }))
-      .default([]),
-    containerStatuses: z.array(z.looseObject({ state: z.looseObject({ running: z.unknown().optional() }).default({}) })).default([]),
-  }).default({ initContainerStatuses: [], containerStatuses: [] }),
+  status: z
+    .looseObject({
+      phase: z.string().optional(),
+      initContainerStatuses: z
+        .array(
+          z.looseObject({
+            state: z
+              .looseObject({
+                terminated: z.looseObject({ exitCode: z.number() }).optional(),
+                waiting: z.looseObject({ reason: z.string().optional() }).optional(),
+              })
+              .default({}),
+          }),
+        )
+        .default([]),
+      containerStatuses: z
+        .array(z.looseObject({ state: z.looseObject({ running: z.unknown().optional() }).default({}) }))
+        .default([]),
+    })
+    .default({ initContainerStatuses: [], containerStatuses: [] }),
 });
 
 /** The Pod's name, once its dump is complete. */
@@ -112,7 +132,9 @@ async function dumpedPod({ api, namespace }: DatabaseDumpRequest, name: string, 
     const status = pod?.status;
     const exitCode = status?.initContainerStatuses[0]?.state.terminated?.exitCode;
     if (pod && exitCode !== undefined && exitCode !== 0) {
-      throw new Error(`Its command ended with code ${exitCode}: ${await logOf(api, `${pods}/${pod.metadata.name}`, signal)}`);
+      throw new Error(
+        `Its command ended with code ${exitCode}: ${await logOf(api, `${pods}/${pod.metadata.name}`, signal)}`,
+      );
     }
     if (pod && status?.containerStatuses[0]?.state.running) return pod.metadata.name;
     last = status?.initContainerStatuses[0]?.state.waiting?.reason ?? status?.phase ?? last;
@@ -130,7 +152,13 @@ async function logOf(api: Api, pod: string, signal: AbortSignal): Promise<string
 }
 
 /** Runs a command in the kept Pod. @throws Error with what it printed when it does not end with 0 */
-async function execute({ configuration, namespace }: DatabaseDumpRequest, pod: string, command: readonly string[], output: Writable | undefined, signal: AbortSignal): Promise<string> {
+async function execute(
+  { configuration, namespace }: DatabaseDumpRequest,
+  pod: string,
+  command: readonly string[],
+  output: Writable | undefined,
+  signal: AbortSignal,
+): Promise<string> {
   const printed: Buffer[] = [];
   const complaints: Buffer[] = [];
   const status = await new Promise<V1Status>((resolve, reject) => {
@@ -158,7 +186,15 @@ function collect(chunks: Buffer[]): Writable {
 
 async function removeJob(api: Api, path: string, signal: AbortSignal): Promise<void> {
   try {
-    await api.send({ method: "DELETE", path: `${path}?propagationPolicy=Foreground`, body: { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0 } }, z.unknown(), signal);
+    await api.send(
+      {
+        method: "DELETE",
+        path: `${path}?propagationPolicy=Foreground`,
+        body: { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0 },
+      },
+      z.unknown(),
+      signal,
+    );
     for (;;) {
       await api.send({ method: "GET", path }, z.unknown(), signal);
       await sleep(pollMs, undefined, { signal });

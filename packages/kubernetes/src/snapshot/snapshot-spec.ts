@@ -1,6 +1,8 @@
 import { z } from "zod";
 
-const command = z.array(z.string().min(1)).min(1, { error: "must be a command, for example [\"pg_dump\", \"--format=custom\", \"shop\"]" });
+const command = z
+  .array(z.string().min(1))
+  .min(1, { error: 'must be a command, for example ["pg_dump", "--format=custom", "shop"]' });
 
 /** The manifests of what the release is about to change. */
 const manifestsSpecSchema = z.strictObject({ kind: z.literal("manifests") });
@@ -8,7 +10,9 @@ const manifestsSpecSchema = z.strictObject({ kind: z.literal("manifests") });
 const databaseDumpSpecSchema = z.strictObject({
   kind: z.literal("databaseDump"),
   /** Names the dump among others of the same release. */
-  name: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/, { error: "must be 1 to 22 lower-case letters, digits or dashes" }),
+  name: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/, { error: "must be 1 to 22 lower-case letters, digits or dashes" }),
   /** An image with `sh`, `cat`, `wc`, `sha256sum` and `sleep` beside the database's tools, as every database's own image is. */
   image: z.string().min(1),
   /** Writes the dump to its standard output. */

@@ -44,7 +44,9 @@ export async function beginSnapshot(directory: string, id: string, kind: string)
       const found = await measureFile(contentPath);
       if (found.sizeBytes === 0) throw new Error("It is empty.");
       if (found.sizeBytes !== expected.sizeBytes || found.sha256 !== expected.sha256) {
-        throw new Error(`It arrived damaged: ${found.sizeBytes} bytes with SHA-256 ${found.sha256}, not ${expected.sizeBytes} bytes with ${expected.sha256}.`);
+        throw new Error(
+          `It arrived damaged: ${found.sizeBytes} bytes with SHA-256 ${found.sha256}, not ${expected.sizeBytes} bytes with ${expected.sha256}.`,
+        );
       }
       const taken = { id, kind, location: join(place, contentFile), ...found, takenAt };
       await writeFile(join(draft, descriptionFile), JSON.stringify(taken, null, 2), { flush: true });
@@ -60,7 +62,9 @@ export async function beginSnapshot(directory: string, id: string, kind: string)
 async function listSnapshots(directory: string): Promise<readonly SnapshotTaken[]> {
   const names = await readdir(directory).catch(() => []);
   const found = await Promise.all(names.map((name) => readDescription(join(directory, name))));
-  return found.filter((snapshot) => snapshot !== undefined).sort((left, right) => right.takenAt.localeCompare(left.takenAt));
+  return found
+    .filter((snapshot) => snapshot !== undefined)
+    .sort((left, right) => right.takenAt.localeCompare(left.takenAt));
 }
 
 /**

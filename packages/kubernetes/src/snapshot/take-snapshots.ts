@@ -38,7 +38,11 @@ export const kubernetesSnapshots: SnapshotPlatform<KubernetesSnapshotInputs> = {
           : await snapshotDatabase({ ...common, configuration, spec, id: `${version}-${spec.name}` }, signal),
       );
     }
-    await pruneSnapshots(directory, inputs.keep, taken.map(({ id }) => id));
+    await pruneSnapshots(
+      directory,
+      inputs.keep,
+      taken.map(({ id }) => id),
+    );
     return taken;
   },
 };

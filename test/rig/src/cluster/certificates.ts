@@ -14,8 +14,29 @@ interface Subject {
 export async function makeCertificates(folder: string, nodeName: string, addresses: readonly string[]): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const authority = { key: join(folder, "ca.key"), certificate: join(folder, "ca.crt") };
-  await openssl(["req", "-x509", ...newKey, "-keyout", authority.key, "-out", authority.certificate, "-days", "365", "-subj", "/CN=bascule-rig", "-addext", "keyUsage=critical,keyCertSign,digitalSignature"]);
-  const names = [...addresses.map((address) => `IP:${address}`), "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:localhost", `DNS:${nodeName}`];
+  await openssl([
+    "req",
+    "-x509",
+    ...newKey,
+    "-keyout",
+    authority.key,
+    "-out",
+    authority.certificate,
+    "-days",
+    "365",
+    "-subj",
+    "/CN=bascule-rig",
+    "-addext",
+    "keyUsage=critical,keyCertSign,digitalSignature",
+  ]);
+  const names = [
+    ...addresses.map((address) => `IP:${address}`),
+    "DNS:kubernetes",
+    "DNS:kubernetes.default",
+    "DNS:kubernetes.default.svc",
+    "DNS:localhost",
+    `DNS:${nodeName}`,
+  ];
   const subjects: readonly Subject[] = [
     { name: "apiserver", commonName: "kube-apiserver", alternativeNames: names },
     { name: "kubelet", commonName: `system:node:${nodeName}`, organization: "system:nodes", alternativeNames: names },
@@ -26,7 +47,15 @@ export async function makeCertificates(folder: string, nodeName: string, address
     { name: "proxy", commonName: "system:kube-proxy" },
   ];
   await Promise.all(subjects.map((subject) => sign(folder, authority, subject)));
-  await openssl(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", join(folder, "service-account.key")]);
+  await openssl([
+    "genpkey",
+    "-algorithm",
+    "RSA",
+    "-pkeyopt",
+    "rsa_keygen_bits:2048",
+    "-out",
+    join(folder, "service-account.key"),
+  ]);
 }
 
 const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -38,7 +67,24 @@ async function sign(folder: string, authority: { key: string; certificate: strin
   const extensions = ["keyUsage=critical,digitalSignature", "extendedKeyUsage=serverAuth,clientAuth"];
   if (subject.alternativeNames) extensions.push(`subjectAltName=${subject.alternativeNames.join(",")}`);
   await writeFile(file("ext"), extensions.join("\n"));
-  await openssl(["x509", "-req", "-in", file("csr"), "-CA", authority.certificate, "-CAkey", authority.key, "-set_serial", `0x${Buffer.from(subject.name).toString("hex").slice(0, 30)}`, "-days", "365", "-extfile", file("ext"), "-out", file("crt")]);
+  await openssl([
+    "x509",
+    "-req",
+    "-in",
+    file("csr"),
+    "-CA",
+    authority.certificate,
+    "-CAkey",
+    authority.key,
+    "-set_serial",
+    `0x${Buffer.from(subject.name).toString("hex").slice(0, 30)}`,
+    "-days",
+    "365",
+    "-extfile",
+    file("ext"),
+    "-out",
+    file("crt"),
+  ]);
 }
 
 async function openssl(parameters: readonly string[]): Promise<void> {

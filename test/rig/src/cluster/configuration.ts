@@ -24,7 +24,9 @@ export async function writeConfiguration(files: Layout, cniPlugins: string): Pro
   }
   const write = (name: string, content: string) => writeFile(join(files.configuration, name), content, { mode: 0o600 });
   await Promise.all([
-    ...["admin", "controller-manager", "scheduler", "proxy", "kubelet"].map((user) => write(`${user}.kubeconfig`, kubeconfig(files, user))),
+    ...["admin", "controller-manager", "scheduler", "proxy", "kubelet"].map((user) =>
+      write(`${user}.kubeconfig`, kubeconfig(files, user)),
+    ),
     write("containerd.toml", containerd(files, cniPlugins)),
     write(join("cni", "10-bascule.conflist"), JSON.stringify(cni(files))),
     write("kubelet.json", JSON.stringify(kubelet(files))),
@@ -39,8 +41,24 @@ function kubeconfig(files: Layout, user: string): string {
     kind: "Config",
     "current-context": "bascule-rig",
     contexts: [{ name: "bascule-rig", context: { cluster: "bascule-rig", user } }],
-    clusters: [{ name: "bascule-rig", cluster: { server: `https://${addresses.node}:${addresses.apiPort}`, "certificate-authority": join(files.certificates, "ca.crt") } }],
-    users: [{ name: user, user: { "client-certificate": join(files.certificates, `${user}.crt`), "client-key": join(files.certificates, `${user}.key`) } }],
+    clusters: [
+      {
+        name: "bascule-rig",
+        cluster: {
+          server: `https://${addresses.node}:${addresses.apiPort}`,
+          "certificate-authority": join(files.certificates, "ca.crt"),
+        },
+      },
+    ],
+    users: [
+      {
+        name: user,
+        user: {
+          "client-certificate": join(files.certificates, `${user}.crt`),
+          "client-key": join(files.certificates, `${user}.key`),
+        },
+      },
+    ],
   });
 }
 
@@ -70,7 +88,12 @@ function cni(files: Layout) {
         bridge: "cni0",
         isGateway: true,
         hairpinMode: true,
-        ipam: { type: "host-local", dataDir: join(files.data, "cni"), ranges: [[{ subnet: addresses.nodePodNetwork }]], routes: [{ dst: "0.0.0.0/0" }] },
+        ipam: {
+          type: "host-local",
+          dataDir: join(files.data, "cni"),
+          ranges: [[{ subnet: addresses.nodePodNetwork }]],
+          routes: [{ dst: "0.0.0.0/0" }],
+        },
       },
     ],
   };
@@ -80,7 +103,11 @@ function kubelet(files: Layout) {
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
-    authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: join(files.certificates, "ca.crt") } },
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: true },
+      x509: { clientCAFile: join(files.certificates, "ca.crt") },
+    },
     authorization: { mode: "Webhook" },
     tlsCertFile: join(files.certificates, "kubelet.crt"),
     tlsPrivateKeyFile: join(files.certificates, "kubelet.key"),
@@ -93,7 +120,12 @@ function kubelet(files: Layout) {
     cgroupsPerQOS: false,
     enforceNodeAllocatable: [],
     // The rig shares its disk with whatever else the machine does; a full one is not the tests' concern.
-    evictionHard: { "memory.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%" },
+    evictionHard: {
+      "memory.available": "0%",
+      "nodefs.available": "0%",
+      "nodefs.inodesFree": "0%",
+      "imagefs.available": "0%",
+    },
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,
     kubeAPIQPS: 200,

@@ -41,7 +41,12 @@ export async function buildImages(progress: Progress): Promise<readonly string[]
 
 interface Image {
   readonly name: string;
-  readonly files: readonly { readonly path: string; readonly content?: Buffer; readonly linkTo?: string; readonly directory?: true }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly content?: Buffer;
+    readonly linkTo?: string;
+    readonly directory?: true;
+  }[];
   readonly entrypoint: readonly string[];
 }
 
@@ -106,7 +111,13 @@ async function writeArchive(path: string, image: Image): Promise<void> {
 }
 
 interface TarEntry {
-  readonly header: { readonly name: string; readonly mtime: Date; readonly mode?: number; readonly type?: "directory" | "symlink"; readonly linkname?: string };
+  readonly header: {
+    readonly name: string;
+    readonly mtime: Date;
+    readonly mode?: number;
+    readonly type?: "directory" | "symlink";
+    readonly linkname?: string;
+  };
   readonly content?: Buffer;
 }
 

@@ -24,11 +24,31 @@ while :; do sleep 3600 & wait; done`;
  * cluster makes inside (processes, mounts, bridges, iptables rules) ends with the first process.
  */
 export async function openIsolation(): Promise<Isolation> {
-  const outer = spawn("unshare", ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "bash", "-c", firstProcess], { detached: true, stdio: "ignore" });
+  const outer = spawn(
+    "unshare",
+    [
+      "--net",
+      "--mount",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--mount-proc",
+      "--propagation",
+      "private",
+      "bash",
+      "-c",
+      firstProcess,
+    ],
+    { detached: true, stdio: "ignore" },
+  );
   outer.unref();
   if (outer.pid === undefined) throw new Error("unshare could not be started: install util-linux, and run as root.");
   const isolation = { processId: await firstChildOf(outer.pid) };
-  await waitFor("the cluster's namespaces", openLimitMs, async () => (await run(isolation, ["test", "-e", "/run/bascule/open"])).exitCode === 0);
+  await waitFor(
+    "the cluster's namespaces",
+    openLimitMs,
+    async () => (await run(isolation, ["test", "-e", "/run/bascule/open"])).exitCode === 0,
+  );
   await connect(isolation);
   return isolation;
 }
@@ -59,7 +79,18 @@ export async function removeTraces(): Promise<void> {
 
 async function connect(isolation: Isolation): Promise<void> {
   const { hostInterface, host, node, linkPrefix, podNetwork, serviceNetwork } = addresses;
-  await execa("ip", ["link", "add", hostInterface, "type", "veth", "peer", "name", "eth0", "netns", String(isolation.processId)]);
+  await execa("ip", [
+    "link",
+    "add",
+    hostInterface,
+    "type",
+    "veth",
+    "peer",
+    "name",
+    "eth0",
+    "netns",
+    String(isolation.processId),
+  ]);
   await execa("ip", ["address", "add", `${host}/${linkPrefix}`, "dev", hostInterface]);
   await execa("ip", ["link", "set", hostInterface, "up"]);
   await run(isolation, ["ip", "address", "add", `${node}/${linkPrefix}`, "dev", "eth0"], true);
@@ -69,7 +100,11 @@ async function connect(isolation: Isolation): Promise<void> {
   for (const network of [podNetwork, serviceNetwork]) await execa("ip", ["route", "replace", network, "via", node]);
 }
 
-async function run(isolation: Isolation, command: readonly string[], reject = false): Promise<{ readonly exitCode?: number | undefined }> {
+async function run(
+  isolation: Isolation,
+  command: readonly string[],
+  reject = false,
+): Promise<{ readonly exitCode?: number | undefined }> {
   const [program, ...parameters] = inside(isolation, command);
   return execa(program ?? "nsenter", parameters, { reject, timeout: 10_000 });
 }
@@ -104,10 +139,16 @@ function removeControlGroup(folder: string): void {
 }
 
 /** Asks until the answer is yes. @throws Error naming what was waited for when the time is over */
-export async function waitFor(what: string, limitMs: number, isDone: () => Promise<boolean>, onTimeout: () => string = () => ""): Promise<void> {
+export async function waitFor(
+  what: string,
+  limitMs: number,
+  isDone: () => Promise<boolean>,
+  onTimeout: () => string = () => "",
+): Promise<void> {
   const deadlineMs = performance.now() + limitMs;
   while (!(await isDone())) {
-    if (performance.now() > deadlineMs) throw new Error(`Waited ${limitMs / 1000} s in vain for ${what}.${onTimeout()}`);
+    if (performance.now() > deadlineMs)
+      throw new Error(`Waited ${limitMs / 1000} s in vain for ${what}.${onTimeout()}`);
     await sleep(50);
   }
 }

@@ -28,7 +28,9 @@ export async function startKindCluster({ progress }: StartOptions): Promise<Clus
     const { stdout } = await execa(program, ["get", "clusters"]);
     if (!stdout.split("\n").includes(name)) {
       progress("kind is creating the cluster");
-      await execa(program, ["create", "cluster", "--name", name, "--image", versions.kindNodeImage, "--wait", "120s"], { timeout: createLimitMs });
+      await execa(program, ["create", "cluster", "--name", name, "--image", versions.kindNodeImage, "--wait", "120s"], {
+        timeout: createLimitMs,
+      });
     }
     await execa(program, ["export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfigPath]);
     for (const archive of archives) await execa(program, ["load", "image-archive", archive, "--name", name]);
@@ -39,7 +41,8 @@ export async function startKindCluster({ progress }: StartOptions): Promise<Clus
     description: `kind ${versions.kind}, ${versions.kindNodeImage}`,
     interruptApiServer: async (maximumMs) => {
       const node = `${name}-control-plane`;
-      const send = (signal: string) => execa("docker", ["exec", node, "pkill", signal, "kube-apiserver"], { reject: false });
+      const send = (signal: string) =>
+        execa("docker", ["exec", node, "pkill", signal, "kube-apiserver"], { reject: false });
       await send("-STOP");
       const timer = setTimeout(() => void send("-CONT"), maximumMs);
       return async () => {

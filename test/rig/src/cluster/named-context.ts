@@ -15,7 +15,9 @@ export async function useNamedContext(context: string, progress: Progress): Prom
   configuration.loadFromFile(kubeconfigPath);
   const known = configuration.getContexts().map(({ name }) => name);
   if (!known.includes(context)) {
-    throw new Error(`BASCULE_CONTEXT = "${context}" is not in ${kubeconfigPath}, which has: ${known.join(", ")}. Name one of these.`);
+    throw new Error(
+      `BASCULE_CONTEXT = "${context}" is not in ${kubeconfigPath}, which has: ${known.join(", ")}. Name one of these.`,
+    );
   }
   configuration.setCurrentContext(context);
   const { gitVersion } = await configuration.makeApiClient(VersionApi).getCode();
@@ -24,7 +26,10 @@ export async function useNamedContext(context: string, progress: Progress): Prom
     kubeconfigPath,
     context,
     description: `the context ${context}, Kubernetes ${gitVersion}`,
-    interruptApiServer: () => Promise.reject(new Error("A user's own API server is never interrupted; run this test on the rig's own cluster.")),
+    interruptApiServer: () =>
+      Promise.reject(
+        new Error("A user's own API server is never interrupted; run this test on the rig's own cluster."),
+      ),
     stop: async () => {},
   };
 }

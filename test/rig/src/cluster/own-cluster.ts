@@ -16,7 +16,18 @@ import type { Cluster, StartOptions } from "./cluster.ts";
 import { layout, writeConfiguration, type Layout } from "./configuration.ts";
 import { buildImages } from "./images.ts";
 import { closeIsolation, inside, openIsolation, removeTraces, waitFor, type Isolation } from "./isolation.ts";
-import { apiServer, containerd, controllerManager, etcd, kubelet, proxy, scheduler, start, tailOf, type ProgramPaths } from "./programs.ts";
+import {
+  apiServer,
+  containerd,
+  controllerManager,
+  etcd,
+  kubelet,
+  proxy,
+  scheduler,
+  start,
+  tailOf,
+  type ProgramPaths,
+} from "./programs.ts";
 
 const processSchema = z.strictObject({ processId: z.int(), start: z.string() });
 
@@ -36,7 +47,11 @@ export async function startOwnCluster({ progress, keep = false }: StartOptions):
     const running = await readState(files);
     if (running && isAlive(running.first)) {
       progress("joining the cluster that runs already");
-      await writeState(files, { ...running, users: [...running.users.filter(isAlive), thisProcess()], keep: running.keep || keep });
+      await writeState(files, {
+        ...running,
+        users: [...running.users.filter(isAlive), thisProcess()],
+        keep: running.keep || keep,
+      });
       return;
     }
     await clear(files, running, progress);
@@ -78,19 +93,41 @@ async function resolvePrograms(progress: Progress): Promise<ProgramPaths & { rea
   const found: [string, string][] = [];
   // One at a time: a build uses every core by itself.
   for (const [key, tool] of Object.entries(clusterTools)) found.push([key, await resolveTool(tool, progress)]);
-  const keys = ["etcd", "containerd", "shim", "ctr", "apiServer", "controllerManager", "scheduler", "kubelet", "proxy"] as const;
+  const keys = [
+    "etcd",
+    "containerd",
+    "shim",
+    "ctr",
+    "apiServer",
+    "controllerManager",
+    "scheduler",
+    "kubelet",
+    "proxy",
+  ] as const;
   return z.record(z.enum(keys), z.string()).parse(Object.fromEntries(found));
 }
 
-async function bringUp(files: Layout, paths: ProgramPaths & { readonly ctr: string }, archives: readonly string[], isolation: Isolation, progress: Progress): Promise<void> {
-  const cniPlugins = ["/usr/lib/cni", "/opt/cni/bin"].find((folder) => existsSync(join(folder, "bridge"))) ?? "/usr/lib/cni";
+async function bringUp(
+  files: Layout,
+  paths: ProgramPaths & { readonly ctr: string },
+  archives: readonly string[],
+  isolation: Isolation,
+  progress: Progress,
+): Promise<void> {
+  const cniPlugins =
+    ["/usr/lib/cni", "/opt/cni/bin"].find((folder) => existsSync(join(folder, "bridge"))) ?? "/usr/lib/cni";
   await writeConfiguration(files, cniPlugins);
   const launch = (program: Parameters<typeof start>[0]) => start(program, files, isolation);
-  const until = (what: string, name: string, isDone: () => Promise<boolean>) => waitFor(what, startLimitMs, isDone, () => tailOf(name, files));
+  const until = (what: string, name: string, isDone: () => Promise<boolean>) =>
+    waitFor(what, startLimitMs, isDone, () => tailOf(name, files));
 
   launch(etcd(paths, files));
   launch(containerd(paths, files));
-  await makeCertificates(files.certificates, addresses.nodeName, [addresses.node, addresses.kubernetesService, "127.0.0.1"]);
+  await makeCertificates(files.certificates, addresses.nodeName, [
+    addresses.node,
+    addresses.kubernetesService,
+    "127.0.0.1",
+  ]);
   launch(apiServer(paths, files));
   progress("etcd, containerd and the API server are starting");
 
@@ -117,8 +154,10 @@ async function importImages(
   isolation: Isolation,
   until: (what: string, name: string, isDone: () => Promise<boolean>) => Promise<void>,
 ): Promise<void> {
-  const command = (...parameters: string[]) => inside(isolation, [ctr, "--address", files.containerdSocket, "--namespace", "k8s.io", ...parameters]);
-  const execute = ([program, ...parameters]: readonly string[], reject: boolean) => execa(program ?? "nsenter", parameters, { reject, timeout: 30_000 });
+  const command = (...parameters: string[]) =>
+    inside(isolation, [ctr, "--address", files.containerdSocket, "--namespace", "k8s.io", ...parameters]);
+  const execute = ([program, ...parameters]: readonly string[], reject: boolean) =>
+    execa(program ?? "nsenter", parameters, { reject, timeout: 30_000 });
   await until("containerd", "containerd", async () => (await execute(command("version"), false)).exitCode === 0);
   for (const archive of archives) await execute(command("images", "import", "--local", archive), true);
 }

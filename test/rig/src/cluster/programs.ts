@@ -13,7 +13,9 @@ export interface Program {
 }
 
 /** The paths of the programs. */
-export type ProgramPaths = Readonly<Record<"etcd" | "containerd" | "shim" | "apiServer" | "controllerManager" | "scheduler" | "kubelet" | "proxy", string>>;
+export type ProgramPaths = Readonly<
+  Record<"etcd" | "containerd" | "shim" | "apiServer" | "controllerManager" | "scheduler" | "kubelet" | "proxy", string>
+>;
 
 /** Starts a program inside the namespaces; its output goes to a log. It lives until the namespaces end. */
 export function start(program: Program, files: Layout, isolation: Isolation): void {
@@ -46,7 +48,22 @@ export function etcd(paths: ProgramPaths, files: Layout): Program {
   const peer = "http://127.0.0.1:2380";
   return {
     name: "etcd",
-    command: [paths.etcd, "--data-dir", join(files.data, "etcd"), "--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", `default=${peer}`, "--unsafe-no-fsync"],
+    command: [
+      paths.etcd,
+      "--data-dir",
+      join(files.data, "etcd"),
+      "--listen-client-urls",
+      url,
+      "--advertise-client-urls",
+      url,
+      "--listen-peer-urls",
+      peer,
+      "--initial-advertise-peer-urls",
+      peer,
+      "--initial-cluster",
+      `default=${peer}`,
+      "--unsafe-no-fsync",
+    ],
   };
 }
 
@@ -102,7 +119,10 @@ export function controllerManager(paths: ProgramPaths, files: Layout): Program {
 }
 
 export function scheduler(paths: ProgramPaths, files: Layout): Program {
-  return { name: "kube-scheduler", command: [paths.scheduler, `--kubeconfig=${files.kubeconfig("scheduler")}`, "--leader-elect=false"] };
+  return {
+    name: "kube-scheduler",
+    command: [paths.scheduler, `--kubeconfig=${files.kubeconfig("scheduler")}`, "--leader-elect=false"],
+  };
 }
 
 export function kubelet(paths: ProgramPaths, files: Layout): Program {

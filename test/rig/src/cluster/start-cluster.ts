@@ -17,7 +17,9 @@ export async function startCluster(options: StartOptions): Promise<Cluster> {
   if (await dockerRuns()) return startKindCluster(options);
   options.progress("no Docker engine runs here, so the cluster is a single node of our own");
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
-    throw new Error("A cluster of our own needs Linux and root. Start a Docker engine, run as root, or name a cluster with BASCULE_CONTEXT.");
+    throw new Error(
+      "A cluster of our own needs Linux and root. Start a Docker engine, run as root, or name a cluster with BASCULE_CONTEXT.",
+    );
   }
   return startOwnCluster(options);
 }

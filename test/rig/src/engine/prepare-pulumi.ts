@@ -107,7 +107,11 @@ async function ensureKubernetesProvider(
 /** A plugin folder whose program starts the stand-in, straight from this repository, with the Node that runs now. */
 async function installStandIn(folder: string, program: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeFile(`${program}.part`, `#!/bin/sh\nexec "${process.execPath}" --disable-warning=ExperimentalWarning "${standIn}" "$@"\n`, { mode: 0o755 });
+  await writeFile(
+    `${program}.part`,
+    `#!/bin/sh\nexec "${process.execPath}" --disable-warning=ExperimentalWarning "${standIn}" "$@"\n`,
+    { mode: 0o755 },
+  );
   await rename(`${program}.part`, program);
   const note = join(folder, "STAND-IN");
   await rm(note, { force: true });

@@ -91,7 +91,8 @@ export async function openStack(options: StackOptions) {
     refresh: () => run("refresh", "--yes", "--skip-preview", "--diff"),
     destroy: () => run("destroy", "--yes", "--skip-preview"),
     cancel: () => run("cancel", "--yes"),
-    setConfig: (key: string, value: string, secret = false) => run("config", "set", key, value, secret ? "--secret" : "--plaintext"),
+    setConfig: (key: string, value: string, secret = false) =>
+      run("config", "set", key, value, secret ? "--secret" : "--plaintext"),
     /** What Pulumi believes. */
     async exportResources(): Promise<readonly ExportedResource[]> {
       const { output } = await run("stack", "export");
@@ -104,7 +105,8 @@ export async function openStack(options: StackOptions) {
       const cliProcessId = child.pid ?? 0;
       return {
         cliProcessId,
-        providerProcessIds: () => descendantsOf(cliProcessId).filter((id) => commandOf(id).includes("cmd/dynamic-provider")),
+        providerProcessIds: () =>
+          descendantsOf(cliProcessId).filter((id) => commandOf(id).includes("cmd/dynamic-provider")),
         interrupt: (signal) => process.kill(cliProcessId, signal),
         done,
       };
@@ -128,7 +130,8 @@ function descendantsOf(processId: number): number[] {
     const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
     parents.set(parent, [...(parents.get(parent) ?? []), Number(name)]);
   }
-  const children = (parent: number): number[] => (parents.get(parent) ?? []).flatMap((child) => [child, ...children(child)]);
+  const children = (parent: number): number[] =>
+    (parents.get(parent) ?? []).flatMap((child) => [child, ...children(child)]);
   return children(processId);
 }
 

@@ -1,4 +1,10 @@
-import { ApiException, KubeConfig, KubernetesObjectApi, PatchStrategy, type KubernetesObject } from "@kubernetes/client-node";
+import {
+  ApiException,
+  KubeConfig,
+  KubernetesObjectApi,
+  PatchStrategy,
+  type KubernetesObject,
+} from "@kubernetes/client-node";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { manifestSchema, type Manifest } from "./manifest.ts";
@@ -38,7 +44,9 @@ export function connect() {
     read,
 
     async apply(manifest: Manifest): Promise<Manifest> {
-      return toPlain(await api.patch(toObject(manifest), undefined, undefined, fieldManager, true, PatchStrategy.ServerSideApply));
+      return toPlain(
+        await api.patch(toObject(manifest), undefined, undefined, fieldManager, true, PatchStrategy.ServerSideApply),
+      );
     },
 
     /** @throws NotReady with what is wrong, in words */
@@ -51,7 +59,13 @@ export function connect() {
         if (readiness.state === "ready") return live;
         if (readiness.state === "failed" || performance.now() > deadlineMs) {
           const troubles = await troublesOf(live);
-          throw new NotReady([`${describe(manifest)} is not ready after its limit of ${Math.round(limitMs / 1000)} s: ${readiness.why}`, ...troubles].join("; "), live);
+          throw new NotReady(
+            [
+              `${describe(manifest)} is not ready after its limit of ${Math.round(limitMs / 1000)} s: ${readiness.why}`,
+              ...troubles,
+            ].join("; "),
+            live,
+          );
         }
         await sleep(pollMs);
       }
@@ -66,7 +80,10 @@ export function connect() {
         throw thrown;
       }
       while (await read(manifest)) {
-        if (performance.now() > deadlineMs) throw new Error(`${describe(manifest)} is still there ${deleteLimitMs / 1000} s after its deletion; look at its finalizers.`);
+        if (performance.now() > deadlineMs)
+          throw new Error(
+            `${describe(manifest)} is still there ${deleteLimitMs / 1000} s after its deletion; look at its finalizers.`,
+          );
         await sleep(pollMs);
       }
     },
@@ -75,30 +92,61 @@ export function connect() {
   async function endpointsOf(live: Manifest): Promise<number> {
     if (live.kind !== "Service") return 0;
     const selector = `kubernetes.io/service-name=${live.metadata.name}`;
-    const slices = await api.list("discovery.k8s.io/v1", "EndpointSlice", live.metadata.namespace, undefined, undefined, undefined, undefined, selector);
-    return slices.items.flatMap((slice) => sliceSchema.parse(asJson(slice)).endpoints).filter(({ conditions }) => conditions.ready).length;
+    const slices = await api.list(
+      "discovery.k8s.io/v1",
+      "EndpointSlice",
+      live.metadata.namespace,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      selector,
+    );
+    return slices.items
+      .flatMap((slice) => sliceSchema.parse(asJson(slice)).endpoints)
+      .filter(({ conditions }) => conditions.ready).length;
   }
 
   async function troublesOf(live: Manifest): Promise<readonly string[]> {
     const labels = selectorSchema.safeParse(live);
     if (!labels.success) return [];
-    const selector = Object.entries(labels.data.spec.selector.matchLabels).map(([key, value]) => `${key}=${value}`).join(",");
-    const pods = await api.list("v1", "Pod", live.metadata.namespace, undefined, undefined, undefined, undefined, selector);
+    const selector = Object.entries(labels.data.spec.selector.matchLabels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(",");
+    const pods = await api.list(
+      "v1",
+      "Pod",
+      live.metadata.namespace,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      selector,
+    );
     return [...new Set(pods.items.map((pod) => troubleOf(asJson(pod))).filter((trouble) => trouble !== undefined))];
   }
 }
 
 const sliceSchema = z.looseObject({
-  endpoints: z.array(z.looseObject({ conditions: z.looseObject({ ready: z.boolean().default(true) }).default({ ready: true }) })).nullish().transform((found) => found ?? []),
+  endpoints: z
+    .array(z.looseObject({ conditions: z.looseObject({ ready: z.boolean().default(true) }).default({ ready: true }) }))
+    .nullish()
+    .transform((found) => found ?? []),
 });
-const selectorSchema = z.looseObject({ spec: z.looseObject({ selector: z.looseObject({ matchLabels: z.record(z.string(), z.string()) }) }) });
+const selectorSchema = z.looseObject({
+  spec: z.looseObject({ selector: z.looseObject({ matchLabels: z.record(z.string(), z.string()) }) }),
+});
 
 function describe({ kind, metadata }: Manifest): string {
   return `${kind} ${metadata.namespace ? `${metadata.namespace}/` : ""}${metadata.name}`;
 }
 
 function headerOf({ apiVersion, kind, metadata }: Manifest) {
-  return { apiVersion, kind, metadata: { name: metadata.name ?? "", ...(metadata.namespace ? { namespace: metadata.namespace } : {}) } };
+  return {
+    apiVersion,
+    kind,
+    metadata: { name: metadata.name ?? "", ...(metadata.namespace ? { namespace: metadata.namespace } : {}) },
+  };
 }
 
 function toObject(manifest: Manifest): KubernetesObject {

@@ -3,7 +3,9 @@ import { main } from "@pulumi/pulumi/provider/index.js";
 import { z } from "zod";
 import { standIn } from "./provider.ts";
 
-const { version } = z.object({ version: z.string() }).parse(createRequire(import.meta.url)("@pulumi/kubernetes/package.json"));
+const { version } = z
+  .object({ version: z.string() })
+  .parse(createRequire(import.meta.url)("@pulumi/kubernetes/package.json"));
 
 // Standard output carries the plugin's port to the engine, so this goes to standard error.
 console.error(`The Kubernetes provider v${version} is the rig's stand-in; it serves the cluster of KUBECONFIG.`);

@@ -5,16 +5,30 @@ import { z } from "zod";
 export const manifestSchema = z.looseObject({
   apiVersion: z.string(),
   kind: z.string(),
-  metadata: z.looseObject({
-    name: z.string().exactOptional(),
-    namespace: z.string().exactOptional(),
-    annotations: z.record(z.string(), z.string()).exactOptional(),
-    generation: z.number().exactOptional(),
-  }).default({}),
+  metadata: z
+    .looseObject({
+      name: z.string().exactOptional(),
+      namespace: z.string().exactOptional(),
+      annotations: z.record(z.string(), z.string()).exactOptional(),
+      generation: z.number().exactOptional(),
+    })
+    .default({}),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
-const clusterWide = new Set(["Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "StorageClass", "CustomResourceDefinition", "PriorityClass", "IngressClass", "GatewayClass", "RuntimeClass"]);
+const clusterWide = new Set([
+  "Namespace",
+  "Node",
+  "PersistentVolume",
+  "ClusterRole",
+  "ClusterRoleBinding",
+  "StorageClass",
+  "CustomResourceDefinition",
+  "PriorityClass",
+  "IngressClass",
+  "GatewayClass",
+  "RuntimeClass",
+]);
 
 /** The declared object with a name of its own (the logical name and eight hexadecimal digits) and a namespace where it has none. */
 export function withIdentity(declared: Manifest, logicalName: string, previousName: string | undefined): Manifest {

@@ -1,4 +1,11 @@
-import type { CheckResult, CreateResult, DiffResult, Provider, ReadResult, UpdateResult } from "@pulumi/pulumi/provider/index.js";
+import type {
+  CheckResult,
+  CreateResult,
+  DiffResult,
+  Provider,
+  ReadResult,
+  UpdateResult,
+} from "@pulumi/pulumi/provider/index.js";
 import { connect, NotReady } from "./cluster-objects.ts";
 import { diffOf, projectOnto } from "./diff.ts";
 import { idOf, manifestSchema, withIdentity, type Manifest } from "./manifest.ts";
@@ -18,10 +25,17 @@ export function standIn(version: string): Provider {
       if (hasUnknown(value)) return { inputs: news };
       const parsed = manifestSchema.safeParse(value);
       if (!parsed.success) {
-        return { inputs: news, failures: parsed.error.issues.map((issue) => ({ property: issue.path.join("."), reason: issue.message })) };
+        return {
+          inputs: news,
+          failures: parsed.error.issues.map((issue) => ({ property: issue.path.join("."), reason: issue.message })),
+        };
       }
       const old = manifestSchema.safeParse(unwrapSecrets(olds).value);
-      const identified = withIdentity(parsed.data, urn.split("::").at(-1) ?? "unnamed", old.success ? old.data.metadata.name : undefined);
+      const identified = withIdentity(
+        parsed.data,
+        urn.split("::").at(-1) ?? "unnamed",
+        old.success ? old.data.metadata.name : undefined,
+      );
       return { inputs: wrapSecrets(identified, secrets) };
     },
 
@@ -64,7 +78,11 @@ export function standIn(version: string): Provider {
     } catch (thrown) {
       if (!(thrown instanceof NotReady)) throw thrown;
       // The object is in the cluster, so the state has to know it although it does not work.
-      throw Object.assign(thrown, { id: idOf(manifest), reasons: [thrown.message], properties: outputsOf(manifest, thrown.live, secrets) });
+      throw Object.assign(thrown, {
+        id: idOf(manifest),
+        reasons: [thrown.message],
+        properties: outputsOf(manifest, thrown.live, secrets),
+      });
     }
   }
 }

@@ -18,7 +18,10 @@ const keptConnections = 10;
  * sent twice: a request that the client got no answer to is lost.
  */
 export function generate(options: LoadOptions): { report(): LoadReport; stop(): Promise<LoadReport> } {
-  const agent = options.connections === "new" ? false : new Agent({ keepAlive: true, maxSockets: keptConnections, scheduling: "fifo" });
+  const agent =
+    options.connections === "new"
+      ? false
+      : new Agent({ keepAlive: true, maxSockets: keptConnections, scheduling: "fifo" });
   const startedAtMs = performance.now();
   const badRequests: BadRequest[] = [];
   const byVersion: Record<string, number> = {};

@@ -24,7 +24,16 @@ export interface LoadReport {
   readonly badRequests: readonly BadRequest[];
 }
 
-export const emptyReport: LoadReport = { sent: 0, ok: 0, bad: 0, lost: 0, byVersion: {}, badWindowMs: 0, slowestMs: 0, badRequests: [] };
+export const emptyReport: LoadReport = {
+  sent: 0,
+  ok: 0,
+  bad: 0,
+  lost: 0,
+  byVersion: {},
+  badWindowMs: 0,
+  slowestMs: 0,
+  badRequests: [],
+};
 
 /** The time from the first bad answer to the last. */
 export function badWindowOf(badRequests: readonly BadRequest[]): number {

@@ -20,7 +20,14 @@ const reportSchema: z.ZodType<LoadReport> = z.object({
   byVersion: z.record(z.string(), z.number()),
   badWindowMs: z.number(),
   slowestMs: z.number(),
-  badRequests: z.array(z.object({ atMs: z.number(), kind: z.enum(["lost", "bad"]), version: z.string().exactOptional(), message: z.string() })),
+  badRequests: z.array(
+    z.object({
+      atMs: z.number(),
+      kind: z.enum(["lost", "bad"]),
+      version: z.string().exactOptional(),
+      message: z.string(),
+    }),
+  ),
 });
 const messageSchema = z.object({ kind: z.enum(["progress", "final"]), report: reportSchema });
 
@@ -28,7 +35,9 @@ const stopLimitMs = 20_000;
 
 /** Starts sending requests at a constant rate. Default time-out 5,000 ms. */
 export function startLoad(options: Omit<LoadOptions, "timeoutMs"> & { readonly timeoutMs?: number }): Load {
-  const worker = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), [JSON.stringify({ timeoutMs: 5_000, ...options })]);
+  const worker = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), [
+    JSON.stringify({ timeoutMs: 5_000, ...options }),
+  ]);
   let latest = emptyReport;
   const final = new Promise<LoadReport>((resolve, reject) => {
     worker.on("message", (message) => {

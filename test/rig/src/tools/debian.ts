@@ -35,7 +35,9 @@ export async function ensureSystemPrograms(progress: Progress): Promise<void> {
     const packages = missing();
     if (packages.length === 0) return;
     if (process.getuid?.() !== 0 || !findOnPath("apt-get")) {
-      throw new Error(`These programs are missing: ${packages.join(", ")}. Install their packages, for example with 'apt-get install ${packages.join(" ")}' as root, and run again.`);
+      throw new Error(
+        `These programs are missing: ${packages.join(", ")}. Install their packages, for example with 'apt-get install ${packages.join(" ")}' as root, and run again.`,
+      );
     }
     progress(`installing Debian packages: ${packages.join(", ")}`);
     const options = { timeout: installLimitMs, env: { DEBIAN_FRONTEND: "noninteractive" } };
@@ -45,5 +47,7 @@ export async function ensureSystemPrograms(progress: Progress): Promise<void> {
 }
 
 function missing(): string[] {
-  return systemPrograms.filter(({ files }) => !files.some((file) => existsSync(file))).map((program) => program.package);
+  return systemPrograms
+    .filter(({ files }) => !files.some((file) => existsSync(file)))
+    .map((program) => program.package);
 }

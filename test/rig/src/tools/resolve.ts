@@ -49,7 +49,8 @@ async function fromPath(tool: Tool): Promise<Attempt> {
   const path = findOnPath(tool.name);
   if (!path) return { closed: "not there" };
   const { stdout } = await execa(path, tool.versionArguments, { reject: false, timeout: 10_000 });
-  if (!stdout.includes(tool.version)) return { closed: `${path} is another version (${stdout.split("\n")[0]?.trim()})` };
+  if (!stdout.includes(tool.version))
+    return { closed: `${path} is another version (${stdout.split("\n")[0]?.trim()})` };
   return { path };
 }
 
