@@ -6,7 +6,7 @@ export { BlueGreenDeployment } from "./components/blue-green-deployment.ts";
 export { Cutover, type CutoverArgs } from "./components/cutover.ts";
 export { DirectDeployment, type DirectDeploymentArgs } from "./components/direct-deployment.ts";
 export { http, type HttpProbeInput, type ProbeInput } from "./components/probe-input.ts";
-export type { ContainerSpec, ReleaseArgs, VersionSpec } from "./components/release-args.ts";
+export type { ContainerSpec, PodTemplateChange, ReleaseArgs, VersionSpec } from "./components/release-args.ts";
 export { Release } from "./components/release.ts";
 export { Snapshot, type SnapshotArgs } from "./components/snapshot.ts";
 export { restoreManifests } from "./snapshot/manifests.ts";

@@ -7,48 +7,61 @@ import { restrictedContainer, restrictedPod } from "./restricted.ts";
 
 export type PodTemplate = pulumi.Unwrap<kubernetes.types.input.core.v1.PodTemplateSpec>;
 
+type PodSpec = pulumi.Unwrap<kubernetes.types.input.core.v1.PodSpec>;
+
 /** What the Pods of a version are made of, before the version has its name. */
-export function podSpecOf(release: string, { container, podTemplate }: VersionSpec) {
+export function podTemplateContent(release: string, { container, podTemplate }: VersionSpec) {
   const { port, ...fields } = container;
-  const defaults = {
-    spec: {
-      ...restrictedPod,
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: 30,
-      containers: [
-        deepmerge(
-          {
-            name: release,
-            ports: [{ name: "main", containerPort: port }],
-            securityContext: restrictedContainer,
-            resources: { requests: { cpu: "50m", memory: "64Mi" } },
-            ...(fields.readinessProbe ? {} : { readinessProbe: { tcpSocket: { port }, periodSeconds: 1 } }),
-          },
-          fields,
-        ),
-      ],
+  const main = deepmerge(
+    {
+      name: release,
+      ports: [{ name: "main", containerPort: port }],
+      securityContext: restrictedContainer,
+      resources: { requests: { cpu: "50m", memory: "64Mi" } },
+      ...(fields.readinessProbe ? {} : { readinessProbe: { tcpSocket: { port }, periodSeconds: 1 } }),
     },
+    fields,
+  );
+  const defaults: PodSpec = {
+    ...restrictedPod,
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: 30,
+    containers: [main],
   };
-  return podTemplate ? deepmerge(defaults, podTemplate) : defaults;
+  return { metadata: podTemplate?.metadata ?? {}, spec: mergePodSpec(defaults, podTemplate?.spec ?? {}) };
 }
 
 /** The Pod template of a named version: labelled, told its own name, and spread over nodes when there are several. */
 export function podTemplateOf(release: string, version: string, spec: VersionSpec, replicas: number): PodTemplate {
-  const labels = { ...spec.labels, ...objectLabels(release, version) };
-  const own = {
-    metadata: { labels },
+  const content = podTemplateContent(release, spec);
+  const labels = { ...content.metadata.labels, ...spec.labels, ...objectLabels(release, version) };
+  const [main, ...others] = content.spec.containers;
+  if (!main) throw new RangeError("A version has at least its main container; this is a defect.");
+  const told = {
+    ...main,
+    env: [...(main.env ?? []), { name: "BASCULE_VERSION", value: version }],
+    ...(spec.config ? { envFrom: [...(main.envFrom ?? []), { configMapRef: { name: version } }] } : {}),
+  };
+  const constraints = content.spec.topologySpreadConstraints ?? [];
+  return {
+    metadata: { ...content.metadata, labels },
     spec: {
-      ...(replicas > 1 ? { topologySpreadConstraints: [spread(release, version)] } : {}),
+      ...content.spec,
+      containers: [told, ...others],
+      ...(replicas > 1 ? { topologySpreadConstraints: [...constraints, spread(release, version)] } : {}),
     },
   };
-  const merged = deepmerge(podSpecOf(release, spec), own);
-  const [first, ...others] = merged.spec.containers;
-  if (!first) return merged;
-  const told = deepmerge(first, {
-    env: [{ name: "BASCULE_VERSION", value: version }],
-    ...(spec.config ? { envFrom: [{ configMapRef: { name: version } }] } : {}),
-  });
-  return { ...merged, spec: { ...merged.spec, containers: [told, ...others] } };
+}
+
+/** Merges at any depth, and joins lists. Without the types, which the Pod's are too deep for. */
+function mergePodSpec(base: PodSpec, change: Partial<PodSpec>): PodSpec {
+  const merged = deepmerge<[unknown, unknown]>(base, change);
+  if (!isPodSpec(merged)) throw new TypeError("podTemplate.spec.containers must be a list of containers.");
+  return merged;
+}
+
+function isPodSpec(value: unknown): value is PodSpec {
+  return typeof value === "object" && value !== null && "containers" in value && Array.isArray(value.containers);
 }
 
 /** The labels of every object of a version. */

@@ -67,13 +67,19 @@ export type ContainerSpec = Omit<
   readonly port: number;
 };
 
+/** What is merged over the Pod template; any part of it. */
+export interface PodTemplateChange {
+  readonly metadata?: pulumi.Unwrap<kubernetes.types.input.meta.v1.ObjectMeta>;
+  readonly spec?: Partial<pulumi.Unwrap<kubernetes.types.input.core.v1.PodSpec>>;
+}
+
 /** One version of a release. Its name is made from this content. */
 export interface VersionSpec {
   readonly container: ContainerSpec;
   /** Environment from a ConfigMap that belongs to the version: a changed value is a new version. */
   readonly config?: Readonly<Record<string, string>>;
   /** Merged over the Pod template that Bascule makes; lists are joined. */
-  readonly podTemplate?: pulumi.Unwrap<kubernetes.types.input.core.v1.PodTemplateSpec>;
+  readonly podTemplate?: PodTemplateChange;
   /** Added to every object of the version. */
   readonly labels?: Readonly<Record<string, string>>;
 }

@@ -2,7 +2,7 @@ import { versionId, type VersionId } from "@bascule/core";
 import * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { versionSelector } from "../labels.ts";
-import { objectLabels, podSpecOf, podTemplateOf } from "./pod-template.ts";
+import { objectLabels, podTemplateContent, podTemplateOf } from "./pod-template.ts";
 import type { VersionSpec } from "./release-args.ts";
 
 export interface VersionResourcesArgs {
@@ -19,7 +19,11 @@ export interface VersionResourcesArgs {
  * new version, and neither is anything that only concerns how it is released.
  */
 export function versionOf(release: string, spec: VersionSpec): VersionId {
-  return versionId(release, { pod: podSpecOf(release, spec), config: spec.config ?? {}, labels: spec.labels ?? {} });
+  return versionId(release, {
+    pod: podTemplateContent(release, spec),
+    config: spec.config ?? {},
+    labels: spec.labels ?? {},
+  });
 }
 
 /** Declares all of one version, under names of its own, so that it stands beside every other version. */
