@@ -18,7 +18,12 @@ export default defineConfig({
           name: "unit",
           // Pulumi keeps the text of a component's provider, so components are tested as they are published, untransformed.
           server: { deps: { external: [/\/packages\/kubernetes\/dist\//] } },
-          include: ["packages/*/src/**/*.test.ts", "test/rig/src/**/*.test.ts", "test/verification/**/*.test.ts"],
+          include: [
+            "packages/*/src/**/*.test.ts",
+            "test/rig/src/**/*.test.ts",
+            "test/*.test.ts",
+            "test/verification/**/*.test.ts",
+          ],
           exclude: ["**/*.e2e.test.ts", "**/node_modules/**"],
         },
       },
