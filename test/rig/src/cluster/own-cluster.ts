@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { execa } from "execa";
 import { z } from "zod";
@@ -16,6 +17,7 @@ import type { Cluster, StartOptions } from "./cluster.ts";
 import { layout, writeConfiguration, type Layout } from "./configuration.ts";
 import { buildImages } from "./images.ts";
 import { closeIsolation, inside, openIsolation, removeTraces, waitFor, type Isolation } from "./isolation.ts";
+import { identify, isAlive, processSchema, type ProcessIdentity } from "./process-identity.ts";
 import {
   apiServer,
   containerd,
@@ -29,13 +31,12 @@ import {
   type ProgramPaths,
 } from "./programs.ts";
 
-const processSchema = z.strictObject({ processId: z.int(), start: z.string() });
-
 /** What is written down about a running cluster, so that the next process can join, leave or clean it up. */
 const stateSchema = z.strictObject({ first: processSchema, users: z.array(processSchema), keep: z.boolean() });
 type State = z.infer<typeof stateSchema>;
 
 const startLimitMs = 60_000;
+const joinLimitMs = 10_000;
 
 /** Starts the single-node cluster that runs in namespaces of its own, or joins it when it runs already. */
 export async function startOwnCluster({ progress, keep = false }: StartOptions): Promise<Cluster> {
@@ -45,7 +46,7 @@ export async function startOwnCluster({ progress, keep = false }: StartOptions):
   const archives = await buildImages(progress);
   await underLock("cluster", async () => {
     const running = await readState(files);
-    if (running && isAlive(running.first)) {
+    if (running && isAlive(running.first) && (await isUsable(running, files))) {
       progress("joining the cluster that runs already");
       await writeState(files, {
         ...running,
@@ -56,7 +57,7 @@ export async function startOwnCluster({ progress, keep = false }: StartOptions):
     }
     await clear(files, running, progress);
     const isolation = await openIsolation();
-    await writeState(files, { first: describe(isolation.processId), users: [thisProcess()], keep });
+    await writeState(files, { first: identify(isolation.processId), users: [thisProcess()], keep });
     try {
       await bringUp(files, paths, archives, isolation, progress);
     } catch (thrown) {
@@ -69,7 +70,7 @@ export async function startOwnCluster({ progress, keep = false }: StartOptions):
     kubeconfigPath: files.kubeconfig("admin"),
     context: "bascule-rig",
     description: `single node of its own, Kubernetes v${versions.kubernetes}`,
-    interruptApiServer: (maximumMs) => interrupt(maximumMs),
+    interruptApiServer: (maximumMs) => interrupt(files, maximumMs),
     stop: () => leave(files, progress),
   };
 }
@@ -186,9 +187,20 @@ async function succeeds(attempt: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function interrupt(maximumMs: number): Promise<() => Promise<void>> {
-  const { stdout } = await execa("pgrep", ["-f", "kube-apiserver --etcd-servers"]);
-  const processIds = stdout.split("\n").map(Number).filter(isRealProgram);
+/**
+ * Whether a cluster that runs can be joined. One that nobody uses and whose API server does not answer was left so by a process
+ * that was killed while it held the API server interrupted; one that somebody uses is theirs to interrupt.
+ */
+async function isUsable(running: State, files: Layout): Promise<boolean> {
+  if (running.users.some(isAlive)) return true;
+  const api = coreApi(files);
+  return Promise.race([succeeds(() => api.getAPIResources()), sleep(joinLimitMs, false, { ref: false })]);
+}
+
+async function interrupt(files: Layout, maximumMs: number): Promise<() => Promise<void>> {
+  const state = await readState(files);
+  if (!state || !isAlive(state.first)) throw new Error("No cluster of the rig runs: start one before interrupting it.");
+  const processIds = processesInside(state.first.processId, "kube-apiserver");
   const send = (signal: NodeJS.Signals) => processIds.forEach((processId) => process.kill(processId, signal));
   send("SIGSTOP");
   const timer = setTimeout(() => send("SIGCONT"), maximumMs);
@@ -198,9 +210,23 @@ async function interrupt(maximumMs: number): Promise<() => Promise<void>> {
   };
 }
 
-/** nsenter's own command line names the program too; stopping it would stop nothing. */
-function isRealProgram(processId: number): boolean {
-  return readFileSync(`/proc/${processId}/comm`, "utf8").trim() === "kube-apiserver";
+/** The processes of this name in the namespaces of the cluster's first process, and in no other cluster's. */
+function processesInside(first: number, name: string): readonly number[] {
+  const namespace = readlinkSync(`/proc/${first}/ns/pid`);
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((processId) => {
+      try {
+        return (
+          readFileSync(`/proc/${processId}/comm`, "utf8").trim() === name &&
+          readlinkSync(`/proc/${processId}/ns/pid`) === namespace
+        );
+      } catch {
+        // It ended in the meantime.
+        return false;
+      }
+    });
 }
 
 async function leave(files: Layout, progress: Progress): Promise<void> {
@@ -240,24 +266,6 @@ async function writeState(files: Layout, state: State): Promise<void> {
   await writeFile(stateFile(files), JSON.stringify(state));
 }
 
-function thisProcess(): z.infer<typeof processSchema> {
-  return describe(process.pid);
-}
-
-function describe(processId: number): z.infer<typeof processSchema> {
-  return { processId, start: startOf(processId) ?? "gone" };
-}
-
-function isAlive({ processId, start: startedAt }: z.infer<typeof processSchema>): boolean {
-  return startOf(processId) === startedAt;
-}
-
-/** When a process started, in ticks since boot: tells it from a later one with the same id. */
-function startOf(processId: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${processId}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
-  }
+function thisProcess(): ProcessIdentity {
+  return identify(process.pid);
 }

@@ -17,10 +17,16 @@ export type ProgramPaths = Readonly<
   Record<"etcd" | "containerd" | "shim" | "apiServer" | "controllerManager" | "scheduler" | "kubelet" | "proxy", string>
 >;
 
+/**
+ * Runs a command as a child of the namespaces' first process. As a child of nsenter it would have its parent outside: one that stops
+ * when the program is stopped, and then never lets the killed namespaces end.
+ */
+const behind = ["sh", "-c", '"$@" &', "sh"];
+
 /** Starts a program inside the namespaces; its output goes to a log. It lives until the namespaces end. */
 export function start(program: Program, files: Layout, isolation: Isolation): void {
   const log = openSync(logOf(program.name, files), "a");
-  const [command, ...parameters] = inside(isolation, program.command);
+  const [command, ...parameters] = inside(isolation, [...behind, ...program.command]);
   const child = spawn(command ?? "nsenter", parameters, {
     detached: true,
     stdio: ["ignore", log, log],
