@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createProgress, type RunningUpdate } from "@bascule/rig";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { dynamicProvidersOf } from "./harness/processes.ts";
+import { providersOf } from "./harness/processes.ts";
 import { openScene, type ReleaseOptions, type Scene } from "./harness/scene.ts";
 import { until } from "./harness/until.ts";
 
@@ -53,12 +53,13 @@ describe("a cut-over that is killed", () => {
         () => countFacts(scene.journalPath(broken.version), fact) >= count,
         settleLimitMs,
       );
+      expect(providersOf(scene.projectDirectory).length).toBeGreaterThan(1);
       kill(update, victim);
       const killed = await update.done;
       expect(killed.exitCode, killed.output).not.toBe(0);
 
-      // The provider may go on for a moment to put traffic back; then it must be gone, whoever was killed.
-      await until("the provider to end", () => dynamicProvidersOf(scene.projectDirectory).length === 0, settleLimitMs);
+      // The providers may go on for a moment to put traffic back; then they must be gone, whoever was killed.
+      await until("the providers to end", () => providersOf(scene.projectDirectory).length === 0, settleLimitMs);
       await scene.stack.cancel();
 
       const good = { version: `k${number++}` };

@@ -1,28 +1,22 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 
-/** The processes of this machine that run Pulumi's dynamic resources for a project. */
-export function dynamicProvidersOf(projectDirectory: string): readonly number[] {
+const providerPrograms = ["cmd/dynamic-provider", "kubernetes-provider/main.ts", "pulumi-resource-"];
+
+/** The processes of this machine that run Pulumi's providers for a project: they must not outlive its engine. */
+export function providersOf(projectDirectory: string): readonly number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter(
-      (processId) =>
-        commandOf(processId).includes("cmd/dynamic-provider") && workingDirectoryOf(processId) === projectDirectory,
-    );
+    .filter((processId) => isProviderOf(projectDirectory, processId));
 }
 
-function commandOf(processId: number): string {
-  return attempt(() => readFileSync(`/proc/${processId}/cmdline`, "utf8").replaceAll("\0", " "));
-}
-
-function workingDirectoryOf(processId: number): string {
-  return attempt(() => /PWD=([^\0]*)/.exec(readFileSync(`/proc/${processId}/environ`, "utf8"))?.[1] ?? "");
-}
-
-function attempt(read: () => string): string {
+function isProviderOf(projectDirectory: string, processId: number): boolean {
   try {
-    return read();
+    const command = readFileSync(`/proc/${processId}/cmdline`, "utf8");
+    const directory = readlinkSync(`/proc/${processId}/cwd`);
+    return directory === projectDirectory && providerPrograms.some((program) => command.includes(program));
   } catch {
-    return "";
+    // It ended in the meantime.
+    return false;
   }
 }
