@@ -47,7 +47,14 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
 
   const limited = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(readLimitMs)]);
 
+  /** The API server may be away just now; the address that clients use was known before and does not change. */
+  const learnServiceAddress = async (signal: AbortSignal): Promise<void> => {
+    serviceAddress = (await router.read(limited(signal)).catch(() => undefined))?.spec.clusterIP ?? serviceAddress;
+  };
+
   const candidatePlace = async ({ sequence }: ProbeRequest, signal: AbortSignal): Promise<Place> => {
+    // Learned while there is time, because right after a switch every moment counts.
+    if (sequence === 0) await learnServiceAddress(signal);
     if (sequence % Math.max(1, pods.length) === 0) pods = await workload.readyPods(candidate, limited(signal));
     const pod = pods[sequence % Math.max(1, pods.length)];
     if (!pod) throw new NothingThere(`no Pod of ${candidate} is ready`);
@@ -60,10 +67,7 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
   };
 
   const servicePlace = async ({ expected, sequence }: ProbeRequest, signal: AbortSignal): Promise<Place> => {
-    if (serviceAddress === undefined || sequence === 0) {
-      // The API server may be away just now; the address that clients use was known before and does not change.
-      serviceAddress = (await router.read(limited(signal)).catch(() => undefined))?.spec.clusterIP ?? serviceAddress;
-    }
+    if (serviceAddress === undefined || sequence === 0) await learnServiceAddress(signal);
     if (serviceAddress === undefined)
       throw new NothingThere(`the Service ${shape.namespace}/${shape.name} has no address`);
     const port = servicePort?.port ?? 0;
