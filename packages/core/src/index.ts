@@ -5,19 +5,58 @@ export {
   type AnalysisCounters,
   type AnalysisLimits,
 } from "./analysis/assess.ts";
+export {
+  compareSamples,
+  type Classification,
+  type ComparisonRequest,
+  type ComparisonResult,
+} from "./analysis/comparison/compare.ts";
+export { comparisonSchema, type ComparisonOptions } from "./analysis/comparison/comparison-options.ts";
+export {
+  judgeComparisons,
+  judgementSchema,
+  type GroupScore,
+  type JudgedComparison,
+  type Judgement,
+  type JudgementOptions,
+} from "./analysis/comparison/judge.ts";
+export type { Interval } from "./analysis/comparison/mann-whitney.ts";
 export type { Measurement, Verdict } from "./analysis/measurement.ts";
 export { canonicalJson } from "./canonical-json.ts";
 export { changeSchema, environmentOf, environmentSchema, type Change, type Environment } from "./change.ts";
 export { markerSchema, type Marker, type Origin, type Owner } from "./cutover/marker.ts";
 export { beginCutover, next, type Transition } from "./cutover/next.ts";
-export type { Action, CutoverEvent, CutoverState, Reason, RouterObservation, Transaction } from "./cutover/state.ts";
-export { describePlan, describeStep } from "./describe-plan.ts";
+export type {
+  Action,
+  CutoverEvent,
+  CutoverState,
+  Expected,
+  Reason,
+  RouterObservation,
+  Transaction,
+} from "./cutover/state.ts";
 export { BasculeError, messageOf, type ErrorCode } from "./errors.ts";
 export { findBreak, journalEntrySchema, nextEntry, type JournalEntry } from "./journal/entry.ts";
 export type { JournalFact } from "./journal/fact.ts";
 export { parseInput } from "./parse-input.ts";
-export { planOf, planSchema, type Plan, type PlanOptions, type Step, type Strategy } from "./plan.ts";
-export { http, probeSchema, tcp, type HttpProbe, type Probe, type ProbeAnalysis, type TcpProbe } from "./probe.ts";
+export { beginPlan, isDone, openPause, type PlanBeginning, type PlanSituation } from "./plan/begin-plan.ts";
+export { describePlan, describeStep, type PlanDescription } from "./plan/describe-plan.ts";
+export { affinitySchema, planSchema, type Affinity, type Plan, type Strategy } from "./plan/plan.ts";
+export { requestMatchSchema, stepSchema, type CandidateSize, type RequestMatch, type Step } from "./plan/step.ts";
+export { analysis, experiment, mirror, pause, route, runHook, scale, setWeight, soak } from "./plan/step-builders.ts";
+export { planOf, promotionPause, type PlanOptions } from "./plan/strategies.ts";
+export type { Traffic } from "./plan/traffic.ts";
+export {
+  difference,
+  http,
+  probeSchema,
+  tcp,
+  type DifferenceProbe,
+  type HttpProbe,
+  type Probe,
+  type ProbeAnalysis,
+  type TcpProbe,
+} from "./probe.ts";
 export { versionId, type VersionId } from "./version.ts";
 export { allTo, describeWeights, sameWeights, type Weights } from "./weights.ts";
 export { changeWindowSchema, isOpen, type ChangeWindow } from "./window.ts";

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { comparisonSchema } from "./analysis/comparison/comparison-options.ts";
+import { conditionSchema } from "./analysis/condition.ts";
 
 const milliseconds = z.int().positive();
 
@@ -9,12 +11,18 @@ const analysisFields = {
   count: z.int().positive().max(100_000).optional(),
   /** A measurement that takes longer is a failed one. Default 2,000. */
   timeoutMs: milliseconds.max(60_000).optional(),
+  /** Waits so long before the first measurement. Default 0. */
+  initialDelayMs: z.int().min(0).optional(),
   /** Failed measurements borne; one more fails the verification. Default 0. */
   failureLimit: z.int().min(0).optional(),
+  /** Inconclusive measurements borne; one more fails the verification. Default 0. */
+  inconclusiveLimit: z.int().min(0).optional(),
   /** Measurements in a row that could not be made, borne. Default 4. */
   consecutiveErrorLimit: z.int().min(0).optional(),
   /** Passes in a row that are enough. Default: the count decides. */
   consecutiveSuccessLimit: z.int().positive().optional(),
+  /** Measured and recorded, and never decides anything: to try a probe out. */
+  dryRun: z.boolean().optional(),
   /** Where it measures: before traffic (`candidate`), after it (`service`). Default both. */
   targets: z
     .array(z.enum(["candidate", "service"]))
@@ -50,6 +58,15 @@ const httpProbeSchema = z.strictObject({
   headers: z.record(z.string(), z.string()).optional(),
   body: z.string().optional(),
   expect: httpExpectation,
+  /**
+   * CEL over `result`: `status`, `latencyMs`, `headers` (names in lower case), and `body`, which is parsed where it is JSON.
+   * The measurement passes when it is true, beside what `expect` says.
+   */
+  successCondition: conditionSchema.optional(),
+  /** As `successCondition`; the measurement fails when it is true. With both, neither being true is inconclusive. */
+  failureCondition: conditionSchema.optional(),
+  /** How an experiment compares the candidate's latencies with the stable version's. */
+  compare: comparisonSchema.optional(),
   /** The answer's header that names the version, as the environment variable BASCULE_VERSION gives it. Default `x-bascule-version`. */
   versionHeader: z.string().toLowerCase().optional(),
   ...analysisFields,
@@ -63,19 +80,33 @@ const tcpProbeSchema = z.strictObject({
 });
 export type TcpProbe = z.infer<typeof tcpProbeSchema>;
 
+const differenceProbeSchema = z.strictObject({
+  kind: z.literal("difference"),
+  name: z.string().min(1),
+  /** The share of compared answers that may differ, in per cent. Default 0. */
+  maximumPercent: z.number().min(0).max(100).optional(),
+  /** Fewer compared answers prove nothing. Default 20. */
+  minimumCompared: z.int().positive().optional(),
+  ...analysisFields,
+});
+export type DifferenceProbe = z.infer<typeof differenceProbeSchema>;
+
 /** One test of the VSR, as data. */
-export const probeSchema = z.discriminatedUnion("kind", [httpProbeSchema, tcpProbeSchema], {
-  error: "must be a probe: use http(…) or tcp()",
+export const probeSchema = z.discriminatedUnion("kind", [httpProbeSchema, tcpProbeSchema, differenceProbeSchema], {
+  error: "must be a probe: use http(…), tcp() or difference()",
 });
 export type Probe = z.infer<typeof probeSchema>;
 
 /** What all probes have in common: how often, how long, where. */
 export type ProbeAnalysis = Pick<
   HttpProbe,
+  | "initialDelayMs"
   | "intervalMs"
   | "count"
   | "timeoutMs"
   | "failureLimit"
+  | "inconclusiveLimit"
+  | "dryRun"
   | "consecutiveErrorLimit"
   | "consecutiveSuccessLimit"
   | "targets"
@@ -93,4 +124,12 @@ export function http(path: string, options: Partial<Omit<HttpProbe, "kind" | "pa
 /** A probe that opens a TCP connection to the service's port, and closes it. */
 export function tcp(options: Partial<Omit<TcpProbe, "kind">> = {}): TcpProbe {
   return { kind: "tcp", name: "tcp connect", ...options };
+}
+
+/**
+ * A probe of how often the candidate answers otherwise than the stable version. It measures while requests are copied to the
+ * candidate, and is left out at all other times.
+ */
+export function difference(options: Partial<Omit<DifferenceProbe, "kind">> = {}): DifferenceProbe {
+  return { kind: "difference", name: "difference", ...options };
 }

@@ -4,6 +4,7 @@ export { processOwnership, thisProcess } from "./ownership.ts";
 export {
   RouterConflict,
   type Clock,
+  type Hooks,
   type Journal,
   type Ownership,
   type Prober,

@@ -1,4 +1,6 @@
 import type {
+  CandidateSize,
+  Expected,
   JournalEntry,
   JournalFact,
   Marker,
@@ -6,6 +8,7 @@ import type {
   Origin,
   Probe,
   RouterObservation,
+  Traffic,
   VersionId,
   Weights,
 } from "@bascule/core";
@@ -21,36 +24,38 @@ export interface Router {
   /**
    * Writes the marker; creates the router object, without traffic, where there is none.
    *
-   * @throws RouterConflict when the marker on the object is not `expects`; and where that is `null`, also when the object is not what
-   * the marker names as its origin (there or not, the weights): another run may have come and gone since the router was observed
+   * @throws RouterConflict when the marker on the object is not the expected one; and where that is `null`, also when the object is
+   * not as expected (there or not, the weights): another run may have come and gone since the router was observed
    */
-  claim(marker: Marker, expects: Marker | null, signal: AbortSignal): Promise<void>;
+  claim(marker: Marker, expects: Expected, signal: AbortSignal): Promise<void>;
   /**
-   * Gives the object its declared shape, these weights and this marker in one write, and reads it back.
+   * Gives the object its declared shape, this traffic and this marker, and reads it back. Where one write cannot do it, clients
+   * are served all the while, and the marker is there from the first write on.
    *
    * @throws RouterConflict when the object does not carry our marker
    */
-  shift(weights: Weights, marker: Marker, signal: AbortSignal): Promise<void>;
+  shift(traffic: Traffic, marker: Marker, signal: AbortSignal): Promise<void>;
   /**
-   * Puts the object back to what it was, marker kept; makes it anew if somebody deleted it. With `null`, removes the object.
-   * Depends on nothing but the router: never on the health of a version.
+   * Puts the object back to its former shape with the origin's weights, marker kept; makes it anew if somebody deleted it. With
+   * `null`, removes the object. Depends on nothing but the router: never on the health of a version.
    *
    * @throws RouterConflict when there is an object and it does not carry our marker
    */
   restore(origin: Origin | null, marker: Marker, signal: AbortSignal): Promise<void>;
   /**
-   * Extends the lease of our marker, and says whether somebody asked for an abort.
+   * Replaces our marker by this one, unless the one on the object is of a later step, of which only the lease is extended; and says
+   * whether somebody asked for an abort.
    *
    * @throws RouterConflict when the object does not carry our marker
    */
   renew(marker: Marker, signal: AbortSignal): Promise<{ readonly abortRequested: boolean }>;
   /**
-   * Removes our marker.
+   * Removes our marker, and where a history is given, keeps that on the object.
    *
    * @throws RouterConflict when the object does not carry our marker: only the engine can tell whether it was removed by an
    * earlier attempt or by a run that came later
    */
-  release(marker: Marker, signal: AbortSignal): Promise<void>;
+  release(marker: Marker, history: readonly VersionId[] | undefined, signal: AbortSignal): Promise<void>;
 }
 
 /** Thrown by a {@link Router} when another run owns the router object. */
@@ -61,10 +66,11 @@ export class RouterConflict extends Error {
 /** What a measurement asks: the version without traffic, or the service that clients use. */
 export interface ProbeRequest {
   readonly probe: Probe;
-  readonly target: "candidate" | "service" | "stable";
+  /** `baseline`: the stable version itself, beside the candidate, whoever has the traffic. */
+  readonly target: "candidate" | "baseline" | "service" | "stable";
   /** Who should answer. */
   readonly expected: Weights;
-  /** Counts the measurements of this probe in this verification, from 0; a candidate's Pods are asked in turn. */
+  /** Counts the measurements of this probe in this verification, from 0; a version's Pods are asked in turn. */
   readonly sequence: number;
 }
 
@@ -79,6 +85,14 @@ export interface Prober {
 export interface Workload {
   /** Ends the connections that clients keep to a version that has lost its traffic, without losing a request in flight. */
   disconnect(version: VersionId, signal: AbortSignal): Promise<void>;
+  /** Gives the version this size, and comes back when so many places are ready. */
+  scale(version: VersionId, size: CandidateSize, signal: AbortSignal): Promise<void>;
+}
+
+/** Runs what the user declared by name, to its end. A hook may run twice after a crash, so it has to bear that. */
+export interface Hooks {
+  /** @throws Error when there is no such hook, or it failed */
+  run(name: string, signal: AbortSignal): Promise<void>;
 }
 
 /** Where the journal of a change is kept. */

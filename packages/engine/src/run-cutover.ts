@@ -6,6 +6,7 @@ import {
   type CutoverEvent,
   type CutoverState,
   type JournalFact,
+  type Measurement,
   type Probe,
   type Reason,
   type Transaction,
@@ -13,20 +14,23 @@ import {
 import {
   RouterConflict,
   type Clock,
+  type Hooks,
   type Journal,
   type Ownership,
   type Prober,
   type Router,
   type Workload,
 } from "./ports.ts";
+import { runExperiment } from "./experiment.ts";
 import { withinLimit } from "./time-limit.ts";
-import { verify } from "./verification.ts";
+import { verify, watchInBackground } from "./verification.ts";
 
 /** All that a cut-over needs from outside. */
 export interface CutoverPorts {
   readonly router: Router;
   readonly prober: Prober;
   readonly workload: Workload;
+  readonly hooks: Hooks;
   readonly journal: Journal;
   readonly clock: Clock;
   readonly ownership: Ownership;
@@ -49,13 +53,14 @@ export type CutoverOutcome = Extract<
 >;
 
 /** The longest that one call may take, the adapter's own retries included. Going back gets far more patience than going on. */
-const callLimitMs = { forward: 10_000, back: 300_000, journal: 10_000 };
+const callLimitMs = { forward: 10_000, back: 300_000, journal: 10_000, scale: 300_000 };
 
 /** Runs one cut-over from the first look at the router to its end. Never throws for what the world does: the outcome tells. */
 export async function runCutover(request: CutoverRequest, ports: CutoverPorts): Promise<CutoverOutcome> {
   const { transaction, onProgress } = request;
   const interruption = watchForInterruptions(request, ports);
   const record = (fact: JournalFact) => appendOrInterrupt(fact, request, ports, interruption);
+  const background = measureInBackground(request, ports, interruption, record);
   try {
     await record({
       kind: "cutoverStarted",
@@ -69,6 +74,7 @@ export async function runCutover(request: CutoverRequest, ports: CutoverPorts): 
       const transition = next(state, event, ports.clock.nowMs());
       state = transition.state;
       interruption.follow(state);
+      background.follow(state);
       for (const fact of transition.facts) {
         if (fact.kind === "stepStarted") onProgress?.(fact.description);
         if (fact.kind === "rollbackStarted") onProgress?.(`rolling back: ${fact.reason.message}`);
@@ -81,7 +87,45 @@ export async function runCutover(request: CutoverRequest, ports: CutoverPorts): 
     }
   } finally {
     interruption.stop();
+    background.stop();
   }
+}
+
+/** The probes that go on during every step from the plan's starting step on; a bad verdict ends the step under way. */
+function measureInBackground(
+  request: CutoverRequest,
+  ports: CutoverPorts,
+  interruption: Interruption,
+  record: (fact: JournalFact) => Promise<void>,
+): { follow(state: CutoverState): void; stop(): void } {
+  const stopped = new AbortController();
+  let isRunning = false;
+  return {
+    follow: (state) => {
+      if (isDecided(state)) stopped.abort();
+      if (state.phase !== "stepping" || isRunning) return;
+      const { plan, candidate } = state.transaction;
+      if (plan.background === undefined || state.marker.step < plan.background.startingStep) return;
+      isRunning = true;
+      const versions = [...Object.keys(state.marker.origin?.weights ?? {}), candidate];
+      void watchInBackground(
+        {
+          probes: request.probes,
+          target: "service",
+          // Who has how much changes with the steps; that it is one of these does not.
+          expected: Object.fromEntries(versions.map((version) => [version, 100 / versions.length])),
+          propagationLimitMs: plan.propagationLimitMs,
+          names: plan.background.probes,
+        },
+        ports,
+        (measurement) => record({ kind: "measured", measurement }),
+        stopped.signal,
+      ).then((message) => {
+        if (message !== undefined) interruption.interrupt({ code: "verification-failed", message });
+      });
+    },
+    stop: () => stopped.abort(),
+  };
 }
 
 async function perform(
@@ -111,9 +155,13 @@ async function attempt(
   signal: AbortSignal,
   record: (fact: JournalFact) => Promise<void>,
 ): Promise<CutoverEvent> {
-  const { router, workload, clock, ownership } = ports;
+  const { router, workload, hooks, clock, ownership } = ports;
+  const { plan } = request.transaction;
+  const measured = (measurement: Measurement) => record({ kind: "measured", measurement });
   const forward = <Result>(call: (signal: AbortSignal) => Promise<Result>) =>
     bounded(callLimitMs.forward, action.kind, clock, signal, call);
+  const scaling = <Result>(call: (signal: AbortSignal) => Promise<Result>) =>
+    bounded(plan.scaleLimitMs ?? callLimitMs.scale, action.kind, clock, signal, call);
   const back = <Result>(call: (signal: AbortSignal) => Promise<Result>) =>
     bounded(callLimitMs.back, action.kind, clock, signal, call);
   switch (action.kind) {
@@ -126,13 +174,25 @@ async function attempt(
       await forward((either) => router.claim(action.marker, action.expects, either));
       return { kind: "done" };
     case "shift":
-      await forward((either) => router.shift(action.weights, action.marker, either));
+      // A router that splits by sizes has to scale for each shift.
+      await (plan.scaleLimitMs === undefined ? forward : scaling)((either) =>
+        router.shift(action.traffic, action.marker, either),
+      );
+      return { kind: "done" };
+    case "scale":
+      await scaling((either) => workload.scale(action.version, action.size, either));
+      return { kind: "done" };
+    case "hook":
+      await forward((either) => router.renew(action.marker, either));
+      await bounded(action.limitMs, `the hook ${action.name}`, clock, signal, (either) =>
+        hooks.run(action.name, either),
+      );
       return { kind: "done" };
     case "restore":
       await back((either) => router.restore(action.origin, action.marker, either));
       return { kind: "done" };
     case "release":
-      await back((either) => router.release(action.marker, either));
+      await back((either) => router.release(action.marker, action.history, either));
       return { kind: "done" };
     case "disconnect":
       await forward((either) => workload.disconnect(action.version, either));
@@ -143,14 +203,22 @@ async function attempt(
           probes: request.probes,
           target: action.target,
           expected: action.expected,
-          propagationLimitMs: request.transaction.plan.propagationLimitMs,
+          propagationLimitMs: plan.propagationLimitMs,
           holdMs: action.holdMs,
           nobodyServedBefore: action.nobodyServedBefore,
+          names: action.probes,
+          mirrored: action.mirrored,
         },
         ports,
-        (measurement) => record({ kind: "measured", measurement }),
+        measured,
         signal,
       );
+      return { kind: "verified", passed: result.verdict === "pass", message: result.message };
+    }
+    case "experiment": {
+      const { stable, durationMs, probes: names } = action;
+      const sides = { candidate: request.transaction.candidate, stable };
+      const result = await runExperiment({ probes: request.probes, names, sides, durationMs }, ports, measured, signal);
       return { kind: "verified", passed: result.verdict === "pass", message: result.message };
     }
   }
@@ -277,7 +345,7 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
 }
 
 function isDecided(state: CutoverState): boolean {
-  return ["committing", "restoring", "verifyingStable", "disconnecting", "releasing"].includes(state.phase);
+  return ["committing", "restoring", "undoing", "verifyingStable", "disconnecting", "releasing"].includes(state.phase);
 }
 
 function isOutcome(state: CutoverState): state is CutoverOutcome {

@@ -9,6 +9,7 @@ import {
   type Measurement,
   type Probe,
   type Verdict,
+  type VersionId,
   type Weights,
 } from "@bascule/core";
 import type { Clock, Prober, ProbeRequest } from "./ports.ts";
@@ -41,6 +42,10 @@ export interface VerificationRequest {
   readonly nobodyServedBefore?: boolean | undefined;
   /** Keep measuring for so long, whatever the counts say. */
   readonly holdMs?: number | undefined;
+  /** The names of the probes. Default: all that ask this target. */
+  readonly names?: readonly string[] | undefined;
+  /** Set while the candidate gets copies of requests; probes of differences measure only then. */
+  readonly mirrored?: boolean | undefined;
 }
 
 export interface VerificationResult {
@@ -56,8 +61,7 @@ export async function verify(
   onMeasurement: (measurement: Measurement) => Promise<void>,
   signal: AbortSignal,
 ): Promise<VerificationResult> {
-  const side = request.target === "candidate" ? "candidate" : "service";
-  const probes = request.probes.filter((probe) => !probe.targets || probe.targets.includes(side));
+  const probes = probesFor(request);
   if (probes.length === 0) return { verdict: "pass", message: `no probe asks the ${request.target}` };
 
   if (request.nobodyServedBefore === true && request.target === "service" && request.holdMs === undefined) {
@@ -71,6 +75,8 @@ export async function verify(
   const results = await Promise.all(
     probes.map(async (probe) => {
       const result = await runProbe(probe, request, places, ports, onMeasurement, anySignal);
+      if (probe.dryRun === true)
+        return { verdict: "pass" as const, message: `${result.message} (dry run: ${result.verdict})` };
       if (result.verdict !== "pass") stop.abort();
       return result;
     }),
@@ -79,6 +85,34 @@ export async function verify(
     results.find((result) => result.verdict !== "pass" && result.verdict !== "inconclusive") ??
     results.find((result) => result.verdict !== "pass");
   return bad ?? { verdict: "pass", message: results.map((result) => result.message).join("; ") };
+}
+
+/** Measures until the signal ends it; gives what was wrong as soon as a probe that decides has a bad verdict. */
+export async function watchInBackground(
+  request: VerificationRequest,
+  ports: { readonly prober: Prober; readonly clock: Clock },
+  onMeasurement: (measurement: Measurement) => Promise<void>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const endless = { ...request, holdMs: Number.POSITIVE_INFINITY };
+  const { verdict, message } = await verify(endless, ports, onMeasurement, signal).catch(
+    (thrown: unknown): VerificationResult => ({ verdict: "error", message: messageOf(thrown) }),
+  );
+  return verdict === "pass" || signal.aborted ? undefined : message;
+}
+
+/** The probes that have something to ask this target. */
+export function probesFor({
+  probes,
+  target,
+  names,
+  mirrored,
+}: Pick<VerificationRequest, "probes" | "target" | "names" | "mirrored">): Probe[] {
+  const side = target === "candidate" || target === "baseline" ? "candidate" : "service";
+  return probes.filter((probe) => {
+    if (probe.kind === "difference" && (mirrored !== true || target !== "service")) return false;
+    return (!probe.targets || probe.targets.includes(side)) && (!names || names.includes(probe.name));
+  });
 }
 
 async function runProbe(
@@ -93,6 +127,9 @@ async function runProbe(
   const startedAtMs = clock.nowMs();
   let counters: AnalysisCounters = noMeasurements;
   let reached = request.target === "candidate";
+  const answered = new Set<VersionId>();
+  await clock.sleep(probe.initialDelayMs ?? 0, signal);
+  if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
 
   for (let sequence = 0; ; sequence++) {
     const beganAtMs = clock.nowMs();
@@ -111,18 +148,46 @@ async function runProbe(
       : !isEarly(measurement, request, reached, waitedMs);
     if (counts) {
       if (judged.verdict === "pass") reached = true;
+      if (judged.answeredBy !== undefined) answered.add(judged.answeredBy);
       await onMeasurement(judged);
       counters = countMeasurement(counters, judged.verdict);
     }
 
     const verdict = assess(limits, counters);
     const heldLongEnough = clock.nowMs() - startedAtMs >= (request.holdMs ?? 0);
-    if (verdict !== undefined && (verdict !== "pass" || heldLongEnough)) {
+    const silent = silentVersion(request, answered);
+    if (verdict === "pass" && silent && totalOf(counters) > silent.afterMeasurements) {
+      const message = `${silent.version} should answer ${silent.weightPercent} % of the requests, and answered none of ${totalOf(counters)}`;
+      return { verdict: "fail", message: `${probe.name}: ${message}` };
+    }
+    if (verdict !== undefined && (verdict !== "pass" || (heldLongEnough && !silent))) {
       return { verdict, message: describeResult(probe, verdict, counters, judged) };
     }
     await clock.sleep(Math.max(0, beganAtMs + (limits.intervalMs ?? 0) - clock.nowMs()), signal);
     if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
   }
+}
+
+/** So many times the measurements that one answer of a version takes on average: that none came by chance has odds of 1 to 22,000. */
+const patience = 10;
+
+/**
+ * A version that should answer part of the requests, and has not answered any yet: as long as that is so, the split of traffic is
+ * not proved. Only where answers name their version, and not while holding, because a verification came before.
+ */
+function silentVersion(
+  { target, expected, holdMs }: VerificationRequest,
+  answered: ReadonlySet<VersionId>,
+): { readonly version: VersionId; readonly weightPercent: number; readonly afterMeasurements: number } | undefined {
+  if (target !== "service" || holdMs !== undefined || answered.size === 0) return undefined;
+  const silent = Object.entries(expected).find(([version, weight]) => weight > 0 && !answered.has(version));
+  if (!silent) return undefined;
+  const [version, weightPercent] = silent;
+  return { version, weightPercent, afterMeasurements: Math.ceil((patience * 100) / weightPercent) };
+}
+
+function totalOf({ passed, failed, inconclusive, errors }: AnalysisCounters): number {
+  return passed + failed + inconclusive + errors;
 }
 
 async function countPlaces(
@@ -141,7 +206,7 @@ async function countPlaces(
 }
 
 /** What the prober measured, or an `error` where it could not even do that. */
-async function measureOnce(
+export async function measureOnce(
   request: ProbeRequest,
   { prober, clock }: { readonly prober: Prober; readonly clock: Clock },
   signal: AbortSignal,
@@ -174,6 +239,7 @@ function limitsOf(probe: Probe, request: VerificationRequest, places: number): A
     intervalMs:
       probe.intervalMs ?? (isCandidate ? probeDefaults.candidate.intervalMs : probeDefaults.service.intervalMs),
     failureLimit: probe.failureLimit ?? 0,
+    inconclusiveLimit: probe.inconclusiveLimit ?? 0,
     consecutiveErrorLimit: probe.consecutiveErrorLimit ?? 4,
     ...(probe.consecutiveSuccessLimit !== undefined && request.holdMs === undefined
       ? { consecutiveSuccessLimit: probe.consecutiveSuccessLimit }
@@ -196,7 +262,8 @@ function isEarly(
 }
 
 function isFromElsewhere({ answeredBy }: Measurement, expected: Weights): boolean {
-  return answeredBy !== undefined && !((expected[answeredBy] ?? 0) > 0);
+  // A version of weight 0 may answer: it gets the requests that match a rule.
+  return answeredBy !== undefined && !(answeredBy in expected);
 }
 
 function answeredByWrongVersion(measurement: Measurement, expected: Weights): Measurement {
@@ -205,7 +272,7 @@ function answeredByWrongVersion(measurement: Measurement, expected: Weights): Me
 }
 
 function describeResult(probe: Probe, verdict: Verdict, counters: AnalysisCounters, last: Measurement): string {
-  const total = counters.passed + counters.failed + counters.inconclusive + counters.errors;
+  const total = totalOf(counters);
   if (verdict === "pass") return `${probe.name}: ${counters.passed} of ${total} measurements passed`;
   return `${probe.name}: ${last.message} (${counters.passed} of ${total} measurements passed)`;
 }

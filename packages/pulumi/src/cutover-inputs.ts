@@ -9,8 +9,10 @@ export const cutoverInputsSchema = z.strictObject({
   protocol: z.literal(protocol),
   /** The name that users know the service by; also the resource's id. */
   release: z.string().min(1),
-  /** The version that is to have all traffic. */
+  /** The version that is to have the traffic. */
   candidate: z.string().min(1),
+  /** The version that is declared beside the candidate, and that a rollback from a pause goes back to. */
+  stable: z.string().min(1).optional(),
   plan: planSchema,
   probes: z.array(probeSchema),
   /** What the journal cites, by field; the `id` names the journal. */

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import {
-  allTo,
+  beginPlan,
   BasculeError,
   describePlan,
   describeWeights,
+  isDone,
   sameWeights,
   type ErrorCode,
   type Reason,
@@ -26,7 +27,7 @@ import { protocol, type CutoverInputs } from "./cutover-inputs.ts";
 import { watchEngine } from "./engine-watch.ts";
 
 /** What a platform's Cutover adds: the declared shape of its router object, as plain JSON. */
-export type PlatformInputs = CutoverInputs & { readonly router: unknown };
+export type PlatformInputs = CutoverInputs & { readonly router: unknown; readonly sizes?: unknown };
 
 /** The router's adapter and all that goes with it, opened for one operation. */
 export interface CutoverSession extends Omit<CutoverPorts, "clock" | "ownership"> {
@@ -55,7 +56,9 @@ const storedSchema = z.looseObject({
   candidate: z.string(),
   release: z.string(),
   router: z.unknown(),
+  sizes: z.unknown(),
   weights: z.record(z.string(), z.number()),
+  resting: z.string().optional(),
 });
 
 /**
@@ -88,7 +91,8 @@ export function defineCutoverProvider<Inputs extends PlatformInputs>(
         !stored.success ||
         stored.data.protocol !== protocol ||
         stored.data.candidate !== inputs.candidate ||
-        !sameWeights(stored.data.weights, allTo(inputs.candidate)) ||
+        !isDone(inputs.plan, inputs, stored.data.weights, stored.data.resting) ||
+        !isDeepStrictEqual(stored.data.sizes, inputs.sizes) ||
         !isDeepStrictEqual(stored.data.router, inputs.router);
       if (changes && stored.success) announce(inputs, stored.data.weights);
       return { changes, replaces: stored.success && stored.data.release !== inputs.release ? ["release"] : [] };
@@ -138,6 +142,7 @@ async function runFor<Inputs extends PlatformInputs>(
     const transaction = {
       id: randomUUID(),
       candidate: inputs.candidate,
+      ...(inputs.stable === undefined ? {} : { stable: inputs.stable }),
       plan: inputs.plan,
       owner: thisProcess(),
       leaseMs,
@@ -156,6 +161,7 @@ async function runFor<Inputs extends PlatformInputs>(
     return {
       ...asRecord(news),
       weights: outcome.weights,
+      ...(outcome.restingAt === undefined ? {} : { resting: outcome.restingAt }),
       transaction: transaction.id,
       journal: session.journal.path,
       details: await session.describe(AbortSignal.timeout(readLimitMs)),
@@ -192,32 +198,46 @@ async function failureOf(
         outcome.weights === null
           ? "the service did not exist before and was removed again"
           : `all is as it was: ${describeWeights(outcome.weights)}`;
-      const stable = outcome.stableVerified
+      const verified = outcome.stableVerified
         ? "verified"
         : "but it did not pass its own verification, so look at it now";
-      return new BasculeError(
-        "rolled-back",
-        `${inputs.release}: ${inputs.candidate} was not accepted. ${outcome.reason.message}. Traffic: ${served}, ${stable}. Mend the version or revert the commit. ${where}`,
-      );
+      const message = `${inputs.release}: ${inputs.candidate} was not accepted. ${outcome.reason.message}. Traffic: ${served}, ${verified}. Mend the version or revert the commit. ${where}`;
+      const error = new BasculeError("rolled-back", message);
+      // A rollback from a pause goes further back than the state: to the stable version alone.
+      const stored = storedSchema.safeParse(olds);
+      const isAsStored =
+        !stored.success || outcome.weights === null || sameWeights(stored.data.weights, outcome.weights);
+      return isAsStored ? error : asPartialFailure(error, inputs, news, olds, outcome.weights ?? {});
     }
     case "unsettled": {
       const observed = await observeOrUndefined(session);
       const weights: Weights | undefined = observed?.weights;
       const message = `${inputs.release}: going back failed: ${outcome.cause}. It was needed because: ${outcome.reason.message}. Traffic as last seen: ${weights ? describeWeights(weights) : "unknown, the router cannot be reached"}. Run pulumi up again: it settles this first. ${where}`;
-      const before = asRecord(olds);
-      return Object.assign(new BasculeError("rollback-failed", message), {
-        id: inputs.release,
-        reasons: [message],
-        // Pulumi stores these as they are, and needs the provider's own text among them to refresh or destroy later.
-        properties: {
-          ...asRecord(news),
-          ...before,
-          weights: weights ?? { unknown: 100 },
-          __provider: asRecord(news)["__provider"],
-        },
-      });
+      return asPartialFailure(
+        new BasculeError("rollback-failed", message),
+        inputs,
+        news,
+        olds,
+        weights ?? { unknown: 100 },
+      );
     }
   }
+}
+
+/** An error that also tells Pulumi who has the traffic, because the old state does not. */
+function asPartialFailure(
+  error: BasculeError,
+  { release }: PlatformInputs,
+  news: unknown,
+  olds: unknown,
+  weights: Weights,
+): Error {
+  return Object.assign(error, {
+    id: release,
+    reasons: [error.message],
+    // Pulumi stores these as they are, and needs the provider's own text among them to refresh or destroy later.
+    properties: { ...asRecord(news), ...asRecord(olds), weights, __provider: asRecord(news)["__provider"] },
+  });
 }
 
 async function observeOrUndefined(session: CutoverSession): Promise<RouterObservation | undefined> {
@@ -230,13 +250,15 @@ async function observeOrUndefined(session: CutoverSession): Promise<RouterObserv
 
 /** Tells the reviewer of a preview what will happen. */
 function announce(inputs: PlatformInputs, from: Weights | null): void {
+  const { release, candidate, stable } = inputs;
   const probes = inputs.probes.map((probe) => probe.name);
-  console.log(describePlan(inputs.plan, inputs.release, inputs.candidate, from, probes));
+  const situation = { candidate, stable, weights: from ?? {}, isServed: from !== null, history: [] };
+  console.log(describePlan({ ...beginPlan(inputs.plan, situation), release, candidate, from, probes }));
 }
 
 const storedOrInputs = z.looseObject({ release: z.string() });
 
-const outputsOnly = new Set(["weights", "transaction", "journal", "__provider", "details"]);
+const outputsOnly = new Set(["weights", "resting", "transaction", "journal", "__provider", "details"]);
 
 function withoutInternals(inputs: unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(asRecord(inputs)).filter(([key]) => key !== "__provider"));

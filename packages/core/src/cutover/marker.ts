@@ -11,10 +11,10 @@ const ownerSchema = z.strictObject({
 });
 export type Owner = z.infer<typeof ownerSchema>;
 
-/** How the router was before the transaction: enough to put it back. */
+/** Where a rollback goes: how the router was before the transaction, or the stable version alone when it was between two. */
 const originSchema = z.strictObject({
   weights,
-  /** The router adapter's own notes about the object's former shape, opaque to everyone else. */
+  /** The router adapter's own notes about the object's former shape, opaque to everyone else; who has the traffic is told by `weights`. */
   shape: z.string(),
   /** `false` when it is known that nobody answered for it. */
   served: z.literal(false).exactOptional(),
@@ -32,6 +32,10 @@ export const markerSchema = z.strictObject({
   origin: originSchema.nullable(),
   /** The index of the plan's step that was last begun. */
   step: z.int().min(0),
+  /** The hooks that take back what was done, in the order in which they have to run. */
+  undo: z.array(z.string()).exactOptional(),
+  /** Milliseconds since 1970: since when nobody can write. */
+  readOnlySinceMs: z.number().exactOptional(),
   /** Grows by one with each claim; a writer with a lower number is late and refused. */
   fencing: z.int().positive(),
   owner: ownerSchema,

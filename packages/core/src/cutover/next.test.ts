@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JournalFact } from "../journal/fact.ts";
-import { planOf, type Plan } from "../plan.ts";
+import { planOf, type Plan } from "../plan/strategies.ts";
 import type { Marker } from "./marker.ts";
 import { beginCutover, next, type Transition } from "./next.ts";
 import type { CutoverEvent, CutoverState, Reason, RouterObservation, Transaction } from "./state.ts";

@@ -1,7 +1,10 @@
 import type { JournalFact } from "../journal/fact.ts";
-import type { Step } from "../plan.ts";
-import { describeStep } from "../describe-plan.ts";
-import { allTo, sameWeights, shiftTowards, type Weights } from "../weights.ts";
+import { beginPlan, type PlanBeginning } from "../plan/begin-plan.ts";
+import { describeStep } from "../plan/describe-plan.ts";
+import type { Step } from "../plan/step.ts";
+import { movesTraffic, trafficAfter } from "../plan/traffic.ts";
+import type { VersionId } from "../version.ts";
+import { allTo, describeWeights, sameWeights, type Weights } from "../weights.ts";
 import { describeWindow, isOpen } from "../window.ts";
 import type { Marker, Origin } from "./marker.ts";
 import type {
@@ -21,6 +24,12 @@ export interface Transition {
   readonly facts: readonly JournalFact[];
   readonly action?: Action;
 }
+
+/** How many promoted versions the router object names. */
+const keptHistory = 10;
+
+/** Going back has far more patience than going on. */
+const undoLimitMs = 300_000;
 
 /** The state before anything happened. */
 export function beginCutover(transaction: Transaction): CutoverState {
@@ -45,6 +54,8 @@ export function next(state: CutoverState, event: CutoverEvent, nowMs: number): T
       return fromCommitting(state, event);
     case "restoring":
       return fromRestoring(state, event);
+    case "undoing":
+      return fromUndoing(state, event);
     case "verifyingStable":
       return fromVerifyingStable(state, event);
     case "disconnecting":
@@ -74,14 +85,58 @@ function fromObserving(state: Of<"observing">, event: CutoverEvent, nowMs: numbe
   // An abandoned transaction is settled at any hour: a closed window is no reason to leave users where a crash left them.
   if (closed && !found) return withFacts([observed], refuse(transaction, closed));
 
-  const marker = markerFor(transaction, found ? found.origin : originOf(observation), (found?.fencing ?? 0) + 1, nowMs);
+  const beginning = beginningOf(transaction, observation);
+  const undeclared = undeclaredStable(transaction, beginning, observation);
+  if (undeclared && !found) return withFacts([observed], refuse(transaction, undeclared));
+
+  const origin = found ? found.origin : originOf(observation, beginning.goBackTo);
+  const marker: Marker = {
+    ...markerFor(transaction, origin, (found?.fencing ?? 0) + 1, nowMs),
+    ...(found?.undo ? { undo: found.undo } : {}),
+  };
   const facts: JournalFact[] = found
     ? [observed, { kind: "abandonedTransactionFound", transaction: found.transaction, owner: describeOwner(found) }]
     : [observed];
   return {
-    state: { phase: "claiming", transaction, marker, ...(found ? { abandoned: found } : {}) },
+    state: {
+      phase: "claiming",
+      transaction: { ...transaction, plan: beginning.plan },
+      marker,
+      history: observation.history ?? [],
+      firstStep: beginning.firstStep,
+      ...(beginning.note === undefined ? {} : { note: beginning.note }),
+      ...(found ? { abandoned: found } : {}),
+    },
     facts,
-    action: { kind: "claim", marker, expects: found },
+    action: {
+      kind: "claim",
+      marker,
+      expects: { marker: found, weights: observation.exists ? observation.weights : null },
+    },
+  };
+}
+
+/** An abandoned transaction is settled first, so the plan begins from where that leaves the world. */
+function beginningOf(transaction: Transaction, observation: RouterObservation): PlanBeginning {
+  const { candidate, stable, plan } = transaction;
+  const { marker, history = [] } = observation;
+  const weights = (marker ? marker.origin?.weights : observation.weights) ?? {};
+  const isServed = marker ? marker.origin?.served !== false : observation.served !== false;
+  return beginPlan(plan, { candidate, stable, weights, isServed, history });
+}
+
+/** Whatever the program does not declare is deleted when the update ends well; at a pause, it would still have traffic. */
+function undeclaredStable(
+  { candidate, stable }: Transaction,
+  { plan, goBackTo }: PlanBeginning,
+  { served }: RouterObservation,
+): Reason | undefined {
+  const pause = plan.steps.find((step) => step.kind === "pause" && !step.isApproved);
+  const others = Object.keys(goBackTo).filter((version) => version !== candidate && version !== stable);
+  if (pause?.kind !== "pause" || others.length === 0 || served === false) return undefined;
+  return {
+    code: "stable-not-declared",
+    message: `The plan pauses at ${JSON.stringify(pause.name)}, and ${describeWeights(goBackTo)} is in service but not declared as stable, so it would be deleted with traffic on it. Declare it as stable, or approve the pause.`,
   };
 }
 
@@ -103,17 +158,19 @@ function fromClaiming(state: Of<"claiming">, event: CutoverEvent, nowMs: number)
   if (state.abandoned) {
     return {
       state: {
+        ...claimedOf(state),
         phase: "settling",
-        transaction: state.transaction,
-        marker: state.marker,
         abandoned: state.abandoned,
         stage: "restore",
+        firstStep: state.firstStep,
       },
       facts: [claimed],
       action: { kind: "restore", marker: state.marker, origin: state.marker.origin },
     };
   }
-  return withFacts([claimed], beginStep(state, 0, nowMs));
+  const adapted: JournalFact[] =
+    state.note === undefined ? [] : [{ kind: "planAdapted", firstStep: state.firstStep, note: state.note }];
+  return withFacts([claimed, ...adapted], beginStep(state, state.firstStep, nowMs));
 }
 
 function fromSettling(state: Of<"settling">, event: CutoverEvent, nowMs: number): Transition {
@@ -126,20 +183,33 @@ function fromSettling(state: Of<"settling">, event: CutoverEvent, nowMs: number)
       weights: abandoned.origin?.weights ?? null,
     };
     if (!abandoned.origin) return settledWithoutOrigin(state, settled, nowMs);
-    return {
-      state: { ...state, stage: "verify" },
-      facts: [settled],
-      action: { kind: "verify", target: "stable", expected: abandoned.origin.weights },
-    };
+    return withFacts([settled], settleFurther(state, abandoned.origin));
+  }
+  if (state.stage === "undo" && event.kind === "done" && abandoned.origin) {
+    const { hook, claimed } = undone(state);
+    return withFacts([hookRan(hook)], settleFurther({ ...state, ...claimed }, abandoned.origin));
   }
   if (state.stage === "verify" && event.kind === "verified") {
     const facts: JournalFact[] = [{ kind: "stableVerified", passed: event.passed, message: event.message }];
     const closed = windowReason(state.transaction, nowMs);
-    return withFacts(facts, closed ? release(state, closed, event.passed) : beginStep(state, 0, nowMs));
+    return withFacts(facts, closed ? release(state, closed, event.passed) : beginStep(state, state.firstStep, nowMs));
   }
   const reason = reasonOf(event);
   if (state.stage === "verify") return release(state, reason, false);
   return unsettled(state, reason, reason.message);
+}
+
+/** Takes back the hooks of the abandoned transaction, one after the other, then verifies what serves. */
+function settleFurther(state: Of<"settling">, origin: Origin): Transition {
+  const hook = state.marker.undo?.[0];
+  if (hook !== undefined) {
+    return { state: { ...state, stage: "undo" }, facts: [], action: undoAction(state.marker, hook) };
+  }
+  return {
+    state: { ...state, stage: "verify" },
+    facts: [],
+    action: { kind: "verify", target: "stable", expected: origin.weights },
+  };
 }
 
 /** Restoring "there was nothing" deleted the object, and the marker with it: start again from the observation. */
@@ -153,60 +223,162 @@ function fromStepping(state: Of<"stepping">, event: CutoverEvent, nowMs: number)
   const index = state.marker.step;
   if (event.kind === "conflicted") return unsettled(state, takenOver(event.message), event.message);
   const step = stepAt(state, index);
-  if (event.kind === "done" && step.kind === "shift") {
-    const weights = weightsAfter(state, index);
-    return withFacts([{ kind: "trafficShifted", weights }], afterStep(state, index, nowMs));
+  if (event.kind === "done" && movesTraffic(step.kind)) {
+    const { readOnlySinceMs, ...marker } = state.marker;
+    const shifted: JournalFact[] = [{ kind: "trafficShifted", ...trafficOf(state, index) }];
+    if (readOnlySinceMs === undefined) return withFacts(shifted, afterStep(state, index, nowMs));
+    shifted.push({ kind: "readOnlyMoment", durationMs: nowMs - readOnlySinceMs });
+    const tooLong = readOnlyReason(state, nowMs);
+    return withFacts(shifted, tooLong ? rollBack(state, tooLong) : afterStep({ ...state, marker }, index, nowMs));
   }
-  if (event.kind === "verified" && event.passed && step.kind !== "shift") {
+  if (event.kind === "done" && step.kind === "hook") {
+    const tooLong = readOnlyReason(state, nowMs);
+    return withFacts([hookRan(step.name)], tooLong ? rollBack(state, tooLong) : afterStep(state, index, nowMs));
+  }
+  if (event.kind === "done" && step.kind === "scale") {
+    return withFacts(
+      [{ kind: "stepPassed", step: index, message: describeStep(step) }],
+      afterStep(state, index, nowMs),
+    );
+  }
+  if (event.kind === "verified" && event.passed && isMeasured(step)) {
     return withFacts([{ kind: "stepPassed", step: index, message: event.message }], afterStep(state, index, nowMs));
   }
   return rollBack(state, reasonOf(event));
 }
 
+function isMeasured({ kind }: Step): boolean {
+  return kind === "verify" || kind === "soak" || kind === "hold" || kind === "experiment";
+}
+
 function afterStep(claimed: Claimed, index: number, nowMs: number): Transition {
-  const { transaction, marker } = claimed;
-  if (index + 1 < transaction.plan.steps.length) return beginStep(claimed, index + 1, nowMs);
-  return { state: { phase: "committing", transaction, marker }, facts: [], action: { kind: "release", marker } };
+  if (index + 1 < claimed.transaction.plan.steps.length) return beginStep(claimed, index + 1, nowMs);
+  return commit(claimed);
+}
+
+/** Ends well: with everything at the candidate, or at a pause with both versions in service. */
+function commit(claimed: Claimed, restingAt?: string): Transition {
+  const { marker, history, transaction } = claimed;
+  const promoted = [transaction.candidate, ...history.filter((version) => version !== transaction.candidate)];
+  return {
+    state: { ...claimedOf(claimed), phase: "committing", ...(restingAt === undefined ? {} : { restingAt }) },
+    facts: [],
+    action: {
+      kind: "release",
+      marker,
+      history: restingAt === undefined ? promoted.slice(0, keptHistory) : history,
+    },
+  };
 }
 
 function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
   const { transaction } = claimed;
-  const marker: Marker = { ...claimed.marker, step: index };
   const step = stepAt(claimed, index);
-  const state = { phase: "stepping", transaction, marker } as const;
-  const started: JournalFact = { kind: "stepStarted", step: index, description: describeStep(step) };
+  const marker = markerAt(claimed.marker, step, index, nowMs);
+  const state = { ...claimedOf(claimed), phase: "stepping", marker } as const;
+  const traffic = trafficOf(state, index);
+  const begin = (action: Action): Transition => ({
+    state,
+    facts: [{ kind: "stepStarted", step: index, description: describeStep(step) }],
+    action,
+  });
+  const mirrored = traffic.mirrorPercent === undefined ? {} : { mirrored: true };
   switch (step.kind) {
-    case "shift": {
+    case "shift":
+    case "route":
+    case "mirror": {
+      const stopped = windowReason(transaction, nowMs) ?? readOnlyReason(state, nowMs);
+      return stopped ? rollBack(state, stopped) : begin({ kind: "shift", marker, traffic });
+    }
+    case "verify": {
+      const expected =
+        step.target === "candidate" ? allTo(transaction.candidate) : answering(traffic.weights, state, index);
+      const nobodyServedBefore = nobodyServed(marker.origin);
+      return begin({
+        kind: "verify",
+        target: step.target,
+        expected,
+        nobodyServedBefore,
+        ...mirrored,
+        ...namesOf(step),
+      });
+    }
+    case "soak":
+    case "hold": {
+      const expected = answering(traffic.weights, state, index);
+      return begin({ kind: "verify", target: "service", expected, holdMs: step.durationMs, ...mirrored });
+    }
+    case "pause":
+      return step.isApproved ? afterStep(state, index, nowMs) : commit(state, step.name);
+    case "scale":
+      return begin({ kind: "scale", version: transaction.candidate, size: step.size });
+    case "experiment": {
+      const stable = stableOf(state);
+      if (stable === undefined) return afterStep(state, index, nowMs);
+      return begin({ kind: "experiment", stable, durationMs: step.durationMs, ...namesOf(step) });
+    }
+    case "hook": {
       const closed = windowReason(transaction, nowMs);
       if (closed) return rollBack(state, closed);
-      return { state, facts: [started], action: { kind: "shift", marker, weights: weightsAfter(state, index) } };
+      const limitMs = Math.min(step.limitMs, readOnlyLeftMs(state, nowMs));
+      return begin({ kind: "hook", marker, name: step.name, limitMs });
     }
-    case "verify":
-      return {
-        state,
-        facts: [started],
-        action: {
-          kind: "verify",
-          target: step.target,
-          expected: step.target === "candidate" ? allTo(transaction.candidate) : weightsAfter(state, index),
-          nobodyServedBefore: nobodyServed(marker.origin),
-        },
-      };
-    case "hold":
-      return {
-        state,
-        facts: [started],
-        action: { kind: "verify", target: "service", expected: weightsAfter(state, index), holdMs: step.durationMs },
-      };
   }
 }
 
+/** The marker as the step begins: what takes a hook back is written down before the hook runs. */
+function markerAt(marker: Marker, step: Step, index: number, nowMs: number): Marker {
+  if (step.kind !== "hook") return { ...marker, step: index };
+  return {
+    ...marker,
+    step: index,
+    ...(step.undo === undefined ? {} : { undo: [step.undo, ...(marker.undo ?? [])] }),
+    ...(step.startsReadOnly ? { readOnlySinceMs: nowMs } : {}),
+  };
+}
+
+function namesOf({ probes }: { readonly probes?: readonly string[] | undefined }): {
+  readonly probes?: readonly string[];
+} {
+  return probes ? { probes } : {};
+}
+
+/** Who may answer a client: also a candidate that gets only the requests that match. */
+function answering(weights: Weights, claimed: Claimed, index: number): Weights {
+  const { candidate } = claimed.transaction;
+  return trafficOf(claimed, index).matches && !(candidate in weights) ? { ...weights, [candidate]: 0 } : weights;
+}
+
+/** The version with the most traffic that is not the candidate. */
+function stableOf({ transaction, marker }: Claimed): VersionId | undefined {
+  const others = Object.entries(marker.origin?.weights ?? {}).filter(([version]) => version !== transaction.candidate);
+  return others.sort(([, left], [, right]) => right - left)[0]?.[0];
+}
+
+function readOnlyLeftMs({ transaction, marker }: Claimed, nowMs: number): number {
+  const { readOnlyLimitMs } = transaction.plan;
+  if (marker.readOnlySinceMs === undefined || readOnlyLimitMs === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(1, marker.readOnlySinceMs + readOnlyLimitMs - nowMs);
+}
+
+function readOnlyReason({ transaction, marker }: Claimed, nowMs: number): Reason | undefined {
+  const { readOnlyLimitMs } = transaction.plan;
+  if (marker.readOnlySinceMs === undefined || readOnlyLimitMs === undefined) return undefined;
+  const lastedMs = nowMs - marker.readOnlySinceMs;
+  if (lastedMs <= readOnlyLimitMs) return undefined;
+  return {
+    code: "read-only-too-long",
+    message: `Nobody could write for ${lastedMs} ms, more than readOnlyLimitMs = ${readOnlyLimitMs}. Make the last synchronisation shorter, or raise the limit`,
+  };
+}
+
 function fromCommitting(state: Of<"committing">, event: CutoverEvent): Transition {
-  const { transaction, marker, doubt } = state;
-  const weights = weightsAfter(state, transaction.plan.steps.length - 1);
+  const { transaction, marker, doubt, restingAt } = state;
+  const weights = trafficOf(state, marker.step).weights;
+  const rest = restingAt === undefined ? {} : { restingAt };
   const committed: Transition = {
-    state: { phase: "committed", transaction, weights },
-    facts: [{ kind: "committed", weights }],
+    state: { phase: "committed", transaction, weights, ...rest },
+    facts: [{ kind: "committed", weights, ...rest }],
   };
   if (event.kind === "done") return committed;
   if (doubt === undefined)
@@ -217,16 +389,16 @@ function fromCommitting(state: Of<"committing">, event: CutoverEvent): Transitio
   const { observation } = event;
   const facts = [factOf(observation)];
   if (isOurs(observation.marker, marker)) return withFacts(facts, rollBack(state, doubt.reason));
-  const isDone = observation.exists && observation.marker === null && sameWeights(observation.weights, weights);
-  return withFacts(facts, isDone ? committed : unsettled(state, doubt.reason, doubt.reason.message));
+  const isWritten = observation.exists && observation.marker === null && sameWeights(observation.weights, weights);
+  return withFacts(facts, isWritten ? committed : unsettled(state, doubt.reason, doubt.reason.message));
 }
 
 function rollBack(claimed: Claimed, reason: Reason): Transition {
-  const { transaction, marker } = claimed;
+  const { marker } = claimed;
   const started: JournalFact = { kind: "rollbackStarted", reason };
   // Restoring is done even when no shift was confirmed: a write that timed out may have arrived.
   return {
-    state: { phase: "restoring", transaction, marker, reason },
+    state: { ...claimedOf(claimed), phase: "restoring", reason },
     facts: [started],
     action: { kind: "restore", marker, origin: marker.origin },
   };
@@ -240,11 +412,55 @@ function fromRestoring(state: Of<"restoring">, event: CutoverEvent): Transition 
   if (weights === null) {
     return withFacts([restored], finishRollback(transaction, reason, null, true));
   }
+  if (marker.undo === undefined) return withFacts([restored], verifyStable(state, weights, false));
   return {
-    state: { phase: "verifyingStable", transaction, marker, reason },
+    state: { ...claimedOf(state), phase: "undoing", reason, stage: "disconnect" },
     facts: [restored],
+    action: { kind: "disconnect", version: transaction.candidate },
+  };
+}
+
+function verifyStable(
+  state: Claimed & { readonly reason: Reason },
+  weights: Weights,
+  isDisconnected: boolean,
+): Transition {
+  return {
+    state: { ...claimedOf(state), phase: "verifyingStable", reason: state.reason, isDisconnected },
+    facts: [],
     action: { kind: "verify", target: "stable", expected: weights },
   };
+}
+
+function fromUndoing(state: Of<"undoing">, event: CutoverEvent): Transition {
+  if (event.kind === "conflicted") return unsettled(state, state.reason, event.message);
+  if (state.stage === "disconnect") {
+    const ended = connectionsEnded(state.transaction.candidate, event);
+    return withFacts([ended], undoFurther({ ...state, stage: "hooks" }));
+  }
+  if (event.kind !== "done") return unsettled(state, state.reason, reasonOf(event).message);
+  const { hook, claimed } = undone(state);
+  return withFacts([hookRan(hook)], undoFurther({ ...state, ...claimed }));
+}
+
+function undoFurther(state: Of<"undoing">): Transition {
+  const hook = state.marker.undo?.[0];
+  if (hook === undefined) return verifyStable(state, state.marker.origin?.weights ?? {}, true);
+  return { state, facts: [], action: undoAction(state.marker, hook) };
+}
+
+function undoAction(marker: Marker, name: string): Action {
+  return { kind: "hook", marker, name, limitMs: undoLimitMs };
+}
+
+/** The hook that has just run, and the marker without it. */
+function undone(claimed: Claimed): { readonly hook: string; readonly claimed: Claimed } {
+  const { undo: [hook = "", ...left] = [], ...marker } = claimed.marker;
+  return { hook, claimed: { ...claimedOf(claimed), marker: left.length > 0 ? { ...marker, undo: left } : marker } };
+}
+
+function hookRan(hook: string): JournalFact {
+  return { kind: "hookRan", hook, message: "done" };
 }
 
 function fromVerifyingStable(state: Of<"verifyingStable">, event: CutoverEvent): Transition {
@@ -254,18 +470,22 @@ function fromVerifyingStable(state: Of<"verifyingStable">, event: CutoverEvent):
   const verified: JournalFact = { kind: "stableVerified", passed, message };
   const { transaction, marker, reason } = state;
   const served = marker.origin && (marker.origin.weights[transaction.candidate] ?? 0) > 0;
-  if (served || !shiftBegun(state)) return withFacts([verified], release(state, reason, passed));
+  if (served || state.isDisconnected || !shiftBegun(state))
+    return withFacts([verified], release(state, reason, passed));
   return {
-    state: { phase: "disconnecting", transaction, marker, reason, stableVerified: passed },
+    state: { ...claimedOf(state), phase: "disconnecting", reason, stableVerified: passed },
     facts: [verified],
     action: { kind: "disconnect", version: transaction.candidate },
   };
 }
 
 function fromDisconnecting(state: Of<"disconnecting">, event: CutoverEvent): Transition {
-  const message = event.kind === "done" ? "ended" : reasonOf(event).message;
-  const ended: JournalFact = { kind: "connectionsEnded", version: state.transaction.candidate, message };
+  const ended = connectionsEnded(state.transaction.candidate, event);
   return withFacts([ended], release(state, state.reason, state.stableVerified));
+}
+
+function connectionsEnded(version: VersionId, event: CutoverEvent): JournalFact {
+  return { kind: "connectionsEnded", version, message: event.kind === "done" ? "ended" : reasonOf(event).message };
 }
 
 function fromReleasing(state: Of<"releasing">, event: CutoverEvent): Transition {
@@ -301,9 +521,9 @@ function factOf(observation: RouterObservation): JournalFact {
 }
 
 function release(claimed: Claimed, reason: Reason, stableVerified: boolean): Transition {
-  const { transaction, marker } = claimed;
+  const { marker } = claimed;
   return {
-    state: { phase: "releasing", transaction, marker, reason, stableVerified },
+    state: { ...claimedOf(claimed), phase: "releasing", reason, stableVerified },
     facts: [],
     action: marker.origin ? { kind: "release", marker } : { kind: "restore", marker, origin: null },
   };
@@ -342,16 +562,18 @@ function stepAt({ transaction }: Claimed, index: number): Step {
   return step;
 }
 
-/** The split of traffic once the steps up to this one are done. */
-function weightsAfter({ transaction, marker }: Claimed, index: number): Weights {
-  const origin = marker.origin?.weights ?? {};
-  const shift = transaction.plan.steps.slice(0, index + 1).findLast((step) => step.kind === "shift");
-  return shift ? shiftTowards(origin, transaction.candidate, shift.weightPercent) : origin;
+/** Where requests go once the steps up to this one are done. */
+function trafficOf({ transaction, marker }: Claimed, index: number) {
+  return trafficAfter(transaction.plan, marker.origin?.weights ?? {}, transaction.candidate, index);
 }
 
 function shiftBegun({ transaction, marker }: Claimed): boolean {
-  const weights = weightsAfter({ transaction, marker }, marker.step);
-  return !sameWeights(weights, marker.origin?.weights ?? {});
+  return transaction.plan.steps.slice(0, marker.step + 1).some(({ kind }) => movesTraffic(kind));
+}
+
+/** What all states after the claim carry on. */
+function claimedOf({ transaction, marker, history }: Claimed): Claimed {
+  return { transaction, marker, history };
 }
 
 function markerFor(transaction: Transaction, origin: Origin | null, fencing: number, nowMs: number): Marker {
@@ -366,7 +588,7 @@ function markerFor(transaction: Transaction, origin: Origin | null, fencing: num
   };
 }
 
-function originOf({ exists, weights, shape, served }: RouterObservation): Origin | null {
+function originOf({ exists, shape, served }: RouterObservation, weights: Weights): Origin | null {
   return exists ? { weights, shape, ...(served === false ? { served } : {}) } : null;
 }
 

@@ -1,4 +1,6 @@
-import type { Plan } from "../plan.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { CandidateSize } from "../plan/step.ts";
+import type { Traffic } from "../plan/traffic.ts";
 import type { VersionId } from "../version.ts";
 import type { Weights } from "../weights.ts";
 import type { Marker, Origin, Owner } from "./marker.ts";
@@ -7,6 +9,8 @@ import type { Marker, Origin, Owner } from "./marker.ts";
 export interface Transaction {
   readonly id: string;
   readonly candidate: VersionId;
+  /** The version that the program declares beside the candidate, and that a rollback from a pause goes back to. */
+  readonly stable?: VersionId;
   readonly plan: Plan;
   readonly owner: Owner;
   readonly leaseMs: number;
@@ -23,6 +27,8 @@ export interface Reason {
     | "window-closed"
     | "concurrent-run"
     | "taken-over"
+    | "stable-not-declared"
+    | "read-only-too-long"
     | "journal-failed";
   readonly message: string;
 }
@@ -38,19 +44,31 @@ export interface Reason {
  * | `settling` | the marker names the origin; traffic may be anywhere between; the next run restores the origin |
  * | `stepping` | as `settling` |
  * | `committing` | as `settling`, or the marker is gone and the candidate serves, verified |
- * | `restoring`, `verifyingStable`, `disconnecting` | as `settling` |
+ * | `restoring`, `undoing`, `verifyingStable`, `disconnecting` | as `settling` |
  * | `releasing` | the origin serves; a marker may be left, which the next run removes |
  * | `committed`, `rolledBack`, `refused`, `unsettled` | the transaction is over |
  */
 export type CutoverState =
   | { readonly phase: "observing"; readonly transaction: Transaction }
-  | (Claimed & { readonly phase: "settling"; readonly abandoned: Marker; readonly stage: "restore" | "verify" })
-  | (Claimed & { readonly phase: "claiming"; readonly abandoned?: Marker })
+  | (Claimed & {
+      readonly phase: "settling";
+      readonly abandoned: Marker;
+      readonly stage: "restore" | "undo" | "verify";
+      readonly firstStep: number;
+    })
+  | (Claimed & {
+      readonly phase: "claiming";
+      readonly abandoned?: Marker;
+      readonly firstStep: number;
+      readonly note?: string;
+    })
   | (Claimed & { readonly phase: "stepping" })
   /** `doubt`: the marker's removal failed, which does not tell whether it was written; the router is looked at once more. */
-  | (Claimed & { readonly phase: "committing"; readonly doubt?: Doubt })
+  | (Claimed & { readonly phase: "committing"; readonly restingAt?: string; readonly doubt?: Doubt })
   | (Claimed & { readonly phase: "restoring"; readonly reason: Reason })
-  | (Claimed & { readonly phase: "verifyingStable"; readonly reason: Reason })
+  /** Traffic is back; the hooks that were run are taken back in reverse order, once nobody is connected to the candidate. */
+  | (Claimed & { readonly phase: "undoing"; readonly reason: Reason; readonly stage: "disconnect" | "hooks" })
+  | (Claimed & { readonly phase: "verifyingStable"; readonly reason: Reason; readonly isDisconnected: boolean })
   | (Claimed & { readonly phase: "disconnecting"; readonly reason: Reason; readonly stableVerified: boolean })
   /** `doubt`: as in `committing`. */
   | (Claimed & {
@@ -59,7 +77,13 @@ export type CutoverState =
       readonly stableVerified: boolean;
       readonly doubt?: Doubt;
     })
-  | { readonly phase: "committed"; readonly transaction: Transaction; readonly weights: Weights }
+  | {
+      readonly phase: "committed";
+      readonly transaction: Transaction;
+      readonly weights: Weights;
+      /** The name of the pause at which both versions stay until a later commit approves it. */
+      readonly restingAt?: string;
+    }
   | {
       readonly phase: "rolledBack";
       readonly transaction: Transaction;
@@ -82,6 +106,15 @@ export interface Doubt {
 export interface Claimed {
   readonly transaction: Transaction;
   readonly marker: Marker;
+  /** The versions that were promoted so far, the newest first. */
+  readonly history: readonly VersionId[];
+}
+
+/** What a claim believes the router object to be. */
+export interface Expected {
+  readonly marker: Marker | null;
+  /** `null`: there is no object. */
+  readonly weights: Weights | null;
 }
 
 /** What the router object says. */
@@ -91,6 +124,8 @@ export interface RouterObservation {
   readonly marker: Marker | null;
   /** `false` when it is known that nobody answers for these weights, for example because no such version runs. */
   readonly served?: boolean;
+  /** The versions that were promoted, the newest first. Default: none is known. */
+  readonly history?: readonly VersionId[];
   /** The adapter's notes on the object's present shape; see {@link Origin.shape}. */
   readonly shape: string;
 }
@@ -98,9 +133,19 @@ export interface RouterObservation {
 /** One thing that the interpreter does. It answers with one {@link CutoverEvent}. */
 export type Action =
   | { readonly kind: "observe" }
-  /** Write the marker if the one on the object is still `expects`. */
-  | { readonly kind: "claim"; readonly marker: Marker; readonly expects: Marker | null }
-  | { readonly kind: "shift"; readonly marker: Marker; readonly weights: Weights }
+  /** Write the marker if the object is still as expected. */
+  | { readonly kind: "claim"; readonly marker: Marker; readonly expects: Expected }
+  | { readonly kind: "shift"; readonly marker: Marker; readonly traffic: Traffic }
+  | { readonly kind: "scale"; readonly version: VersionId; readonly size: CandidateSize }
+  /** Keep the marker up to date, then run the hook. */
+  | { readonly kind: "hook"; readonly marker: Marker; readonly name: string; readonly limitMs: number }
+  /** Measure both versions side by side and compare them. */
+  | {
+      readonly kind: "experiment";
+      readonly stable: VersionId;
+      readonly durationMs: number;
+      readonly probes?: readonly string[];
+    }
   | {
       readonly kind: "verify";
       readonly target: "candidate" | "service" | "stable";
@@ -108,14 +153,18 @@ export type Action =
       readonly expected: Weights;
       /** Set when no version had traffic before, so that nothing answers until the shift has reached clients. */
       readonly nobodyServedBefore?: boolean;
-      /** Set while holding: keep measuring for so long. */
+      /** Set while soaking and holding: keep measuring for so long. */
       readonly holdMs?: number;
+      /** The names of the probes. Default: all that ask this target. */
+      readonly probes?: readonly string[];
+      /** Set while the candidate gets copies of requests, so that answers can be compared. */
+      readonly mirrored?: boolean;
     }
   | { readonly kind: "restore"; readonly marker: Marker; readonly origin: Origin | null }
   /** End the connections that clients still hold to a version that has no traffic any more. */
   | { readonly kind: "disconnect"; readonly version: VersionId }
-  /** Remove the marker. */
-  | { readonly kind: "release"; readonly marker: Marker };
+  /** Remove the marker; keep the history on the object where one is given. */
+  | { readonly kind: "release"; readonly marker: Marker; readonly history?: readonly VersionId[] };
 
 /** What happened. */
 export type CutoverEvent =

@@ -1,7 +1,8 @@
 import type { Measurement } from "../analysis/measurement.ts";
 import type { Marker } from "../cutover/marker.ts";
 import type { Reason } from "../cutover/state.ts";
-import type { Plan } from "../plan.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Traffic } from "../plan/traffic.ts";
 import type { Weights } from "../weights.ts";
 
 /** What a journal tells about one cut-over, one kind of fact a line. Durations in milliseconds. */
@@ -23,13 +24,18 @@ export type JournalFact =
   | { readonly kind: "routerClaimed"; readonly fencing: number; readonly originWeights: Weights | null }
   | { readonly kind: "stepStarted"; readonly step: number; readonly description: string }
   | { readonly kind: "stepPassed"; readonly step: number; readonly message: string }
-  | { readonly kind: "trafficShifted"; readonly weights: Weights }
+  | ({ readonly kind: "trafficShifted" } & Traffic)
+  /** Why the plan is not taken from its beginning to its end. */
+  | { readonly kind: "planAdapted"; readonly firstStep: number; readonly note: string }
+  | { readonly kind: "hookRan"; readonly hook: string; readonly message: string }
+  /** How long nobody could write, in milliseconds. */
+  | { readonly kind: "readOnlyMoment"; readonly durationMs: number }
   | { readonly kind: "measured"; readonly measurement: Measurement }
   | { readonly kind: "rollbackStarted"; readonly reason: Reason }
   | { readonly kind: "trafficRestored"; readonly weights: Weights | null }
   | { readonly kind: "stableVerified"; readonly passed: boolean; readonly message: string }
   | { readonly kind: "connectionsEnded"; readonly version: string; readonly message: string }
-  | { readonly kind: "committed"; readonly weights: Weights }
+  | { readonly kind: "committed"; readonly weights: Weights; readonly restingAt?: string }
   | { readonly kind: "rolledBack"; readonly reason: Reason; readonly weights: Weights | null }
   | { readonly kind: "refused"; readonly reason: Reason }
   | { readonly kind: "rollbackFailed"; readonly reason: Reason; readonly cause: string }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { describePlan } from "./describe-plan.ts";
-import { planOf, planSchema } from "./plan.ts";
+import { planSchema } from "./plan.ts";
+import { planOf } from "./strategies.ts";
 
 const window = { start: "2026-11-24T22:00", end: "2026-11-25T02:00", timeZone: "Europe/Paris" };
 
@@ -55,10 +56,13 @@ it.each([
 
 describe("a plan in plain words", () => {
   it("tells each step, the probes, and what happens on failure", () => {
-    const text = describePlan(planOf("blueGreen", { window }), "web", "web-2", { "web-1": 100 }, [
-      "http /health",
-      "tcp connect",
-    ]);
+    const text = describePlan({
+      plan: planOf("blueGreen", { window }),
+      release: "web",
+      candidate: "web-2",
+      from: { "web-1": 100 },
+      probes: ["http /health", "tcp connect"],
+    });
     expect(text.split("\n")).toEqual([
       "Cut-over of web (blue/green): web-1 100 % → web-2",
       "  allowed from 2026-11-24T22:00 to 2026-11-25T02:00 (Europe/Paris)",
@@ -72,7 +76,13 @@ describe("a plan in plain words", () => {
   });
 
   it("of a first release says that the service is removed again", () => {
-    const text = describePlan(planOf("direct"), "web", "web-1", null, ["tcp connect"]);
+    const text = describePlan({
+      plan: planOf("direct"),
+      release: "web",
+      candidate: "web-1",
+      from: null,
+      probes: ["tcp connect"],
+    });
     expect(text).toContain("Cut-over of web (direct): a new service → web-1");
     expect(text).toContain("on any failure the service is removed again, verified");
   });
