@@ -21,7 +21,24 @@ export {
   type JudgementOptions,
 } from "./analysis/comparison/judge.ts";
 export type { Interval } from "./analysis/comparison/mann-whitney.ts";
+export {
+  checkCondition,
+  conditionSchema,
+  evaluateConditions,
+  type Conditions,
+  type ConditionsResult,
+} from "./analysis/condition.ts";
 export type { Measurement, Verdict } from "./analysis/measurement.ts";
+export {
+  assessRun,
+  decidingProbe,
+  describeRun,
+  isRunLost,
+  summarizeDryRuns,
+  worstVerdict,
+  type DryRunSummary,
+  type ProbeOutcome,
+} from "./analysis/run.ts";
 export { canonicalJson } from "./canonical-json.ts";
 export { changeSchema, environmentOf, environmentSchema, type Change, type Environment } from "./change.ts";
 export { markerSchema, type Marker, type Origin, type Owner } from "./cutover/marker.ts";
@@ -36,8 +53,12 @@ export type {
   Transaction,
 } from "./cutover/state.ts";
 export { BasculeError, messageOf, type ErrorCode } from "./errors.ts";
+export { isWithinRollbackWindow, type RollbackQuestion } from "./fast-track.ts";
 export { findBreak, journalEntrySchema, nextEntry, type JournalEntry } from "./journal/entry.ts";
 export type { JournalFact } from "./journal/fact.ts";
+export { stepsFromArgoRollouts, type MigratedRollout } from "./migration/from-argo-rollouts.ts";
+export { conditionsOfThresholdRange, stepsFromFlagger, type MigratedCanary } from "./migration/from-flagger.ts";
+export type { HeaderMatch, MigratedPlan, MigratedStep } from "./migration/migrated-plan.ts";
 export { parseInput } from "./parse-input.ts";
 export { beginPlan, isDone, openPause, type PlanBeginning, type PlanSituation } from "./plan/begin-plan.ts";
 export { describePlan, describeStep, type PlanDescription } from "./plan/describe-plan.ts";
