@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import {
   assess,
   assessRun,
@@ -16,8 +15,9 @@ import {
   type ProbeOutcome,
   type Verdict,
 } from "../../packages/core/src/index.ts";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { accountFor } from "./case-accounting.ts";
 
 /*
  * The meaning of our analysis is that of Argo Rollouts, so its own test cases are run against the functions that decide it here. Each
@@ -122,16 +122,7 @@ const webSchema = z.object({
   expected: z.looseObject({ phase: phaseSchema }),
 });
 
-const fileSchema = z.object({
-  source: z.object({ project: z.string(), commit: z.string() }),
-  groups: z.array(z.object({ group: z.string(), cases: z.array(z.looseObject({ id: z.string() })) })),
-});
-const file = fileSchema.parse(
-  JSON.parse(readFileSync(new URL("cases/analysis-assessment.json", import.meta.url), "utf8")),
-);
-
-/** Cases that Bascule answers otherwise on purpose: what it answers, and why that is better. */
-const knownDifferences: Readonly<Record<string, { readonly ours: unknown; readonly reason: string }>> = {
+const cases = accountFor("analysis-assessment.json", {
   "assessRunStatus-003": {
     ours: "fail",
     reason: "a candidate that is known to be bad loses its traffic at once, not when the other metrics have stopped",
@@ -141,15 +132,17 @@ const knownDifferences: Readonly<Record<string, { readonly ours: unknown; readon
     reason:
       "a path into a body that is not JSON leads nowhere; Argo Rollouts forgets the path and judges the whole body",
   },
-};
+});
 
-/** Groups about what Bascule does not have. */
-const groupsWithoutMeaning: Readonly<Record<string, string>> = {
-  measurementScheduling:
-    "each probe measures in a loop of its own, within one update; nothing is due from a stored state (verification.ts of the engine)",
-  nextReconcile:
-    "each probe sleeps for the rest of its interval; no controller wakes up to reconcile (verification.ts of the engine)",
-};
+cases.leaveOut(
+  {
+    measurementScheduling:
+      "each probe measures in a loop of its own, within one update; nothing is due from a stored state (verification.ts of the engine)",
+    nextReconcile:
+      "each probe sleeps for the rest of its interval; no controller wakes up to reconcile (verification.ts of the engine)",
+  },
+  "not applicable",
+);
 
 const verdictOf: Readonly<Record<z.infer<typeof phaseSchema>, Verdict | undefined>> = {
   Successful: "pass",
@@ -160,49 +153,6 @@ const verdictOf: Readonly<Record<z.infer<typeof phaseSchema>, Verdict | undefine
   Running: undefined,
   Pending: undefined,
 };
-
-type Standing = "agreed" | "differs" | "not applicable";
-interface Row {
-  readonly group: string;
-  readonly id: string;
-  readonly standing: Standing;
-  readonly reason: string;
-}
-const rows: Row[] = [];
-
-function casesOf(group: string): readonly { readonly id: string }[] {
-  const found = file.groups.find((candidate) => candidate.group === group);
-  if (!found) throw new Error(`The file has no group ${group}.`);
-  return found.cases;
-}
-
-/** Holds the answer against the expected one, and accounts for the case. */
-function compare(group: string, id: string, answer: unknown, expected: unknown): void {
-  const difference = knownDifferences[id];
-  if (difference === undefined) {
-    expect(answer).toEqual(expected);
-    rows.push({ group, id, standing: "agreed", reason: "" });
-  } else {
-    expect(difference.ours, `${id} is listed as a difference, but agrees`).not.toEqual(expected);
-    expect(answer).toEqual(difference.ours);
-    rows.push({ group, id, standing: "differs", reason: difference.reason });
-  }
-}
-
-/** The cases that have a meaning here; the others are accounted for with the reason. */
-function meaningfulCasesOf<Schema extends z.ZodType<{ id: string }>>(
-  group: string,
-  schema: Schema,
-  reasonWithoutMeaningOf: (read: z.output<Schema>) => string | undefined,
-): z.output<Schema>[] {
-  return casesOf(group).flatMap((raw) => {
-    const read = schema.parse(raw);
-    const reason = reasonWithoutMeaningOf(read);
-    if (reason === undefined) return [read];
-    rows.push({ group, id: read.id, standing: "not applicable", reason });
-    return [];
-  });
-}
 
 function reasonWithoutMeaning({ input, expected }: z.infer<typeof assessmentSchema>): string | undefined {
   if (input.measurements.some(({ completed }) => !completed))
@@ -234,16 +184,16 @@ function countersOf({ result }: z.infer<typeof assessmentSchema>["input"]): Anal
 }
 
 describe("assess gives the verdict of assessMetricStatus", () => {
-  it.each(meaningfulCasesOf("assessMetricStatus", assessmentSchema, reasonWithoutMeaning))(
+  it.each(cases.casesOf("assessMetricStatus", assessmentSchema, reasonWithoutMeaning))(
     "$id: $expected.phase",
     ({ id, input, expected }) => {
-      compare("assessMetricStatus", id, assess(limitsOf(input), countersOf(input)), verdictOf[expected.phase]);
+      cases.compare(id, assess(limitsOf(input), countersOf(input)), verdictOf[expected.phase]);
     },
   );
 });
 
 describe("countMeasurement counts as the counters of a metric do", () => {
-  it.each(casesOf("measurementCounters").map((raw) => countingSchema.parse(raw)))(
+  it.each(cases.casesOf("measurementCounters", countingSchema))(
     "$id: $input.measurement",
     ({ id, input, expected }) => {
       const verdict = verdictOf[input.measurement];
@@ -263,7 +213,7 @@ describe("countMeasurement counts as the counters of a metric do", () => {
         error: after.errors,
         count: after.passed + after.failed + after.inconclusive,
       };
-      compare("measurementCounters", id, answer, expected);
+      cases.compare(id, answer, expected);
     },
   );
 });
@@ -288,13 +238,13 @@ describe("assessRun gives the verdict of assessRunStatus", () => {
     return { ...probe, verdict: assess(limits, counters) };
   }
 
-  const cases = meaningfulCasesOf("assessRunStatus", runSchema, ({ input, expected }) => {
-    if (input.terminateRequested) return "a verification that is stopped early has no verdict";
+  const meaningful = cases.casesOf("assessRunStatus", runSchema, ({ input, expected }) => {
     if (expected.phase === "Error")
       return "a probe that cannot be made is refused by its schema, before anything is changed";
+    if (input.terminateRequested) return "a verification that is stopped early has no verdict";
     return undefined;
   });
-  it.each(cases)("$id: $expected.phase", ({ id, input, expected }) => {
+  it.each(meaningful)("$id: $expected.phase", ({ id, input, expected }) => {
     const outcomes = input.metrics.map((metric) => outcomeOf(metric, input));
     for (const [name, phase] of Object.entries(expected.metricPhases))
       expect(outcomes.find(({ probe }) => probe === name)?.verdict).toBe(verdictOf[phase]);
@@ -307,12 +257,12 @@ describe("assessRun gives the verdict of assessRunStatus", () => {
       expect(decidingProbe(outcomes)?.probe).toBe(named);
       expect(describeRun(outcomes)).toContain(named);
     }
-    compare("assessRunStatus", id, assessRun(outcomes), verdictOf[expected.phase]);
+    cases.compare(id, assessRun(outcomes), verdictOf[expected.phase]);
   });
 });
 
 describe("worstVerdict orders as phaseOrdering does", () => {
-  it.each(casesOf("phaseOrdering").map((raw) => orderingSchema.parse(raw)))("$id", ({ id, input, expected }) => {
+  it.each(cases.casesOf("phaseOrdering", orderingSchema))("$id", ({ id, input, expected }) => {
     const verdict = (phase: z.output<typeof phaseSchema>): Verdict => {
       const found = verdictOf[phase];
       if (found === undefined) throw new Error(`${id}: ${phase} is not the phase of a finished metric.`);
@@ -320,22 +270,22 @@ describe("worstVerdict orders as phaseOrdering does", () => {
     };
     if ("left" in input) {
       const worst = worstVerdict([verdict(input.left), verdict(input.right)]);
-      compare("phaseOrdering", id, worst, typeof expected === "string" ? verdictOf[expected] : expected);
+      cases.compare(id, worst, typeof expected === "string" ? verdictOf[expected] : expected);
     } else {
       const [current, next] = [verdict(input.current), verdict(input.new)];
-      compare("phaseOrdering", id, next !== current && worstVerdict([current, next]) === next, expected);
+      cases.compare(id, next !== current && worstVerdict([current, next]) === next, expected);
     }
   });
 });
 
 describe("isRunLost stops measuring where isTerminating does", () => {
-  it.each(casesOf("isTerminating").map((raw) => terminatingSchema.parse(raw)))("$id", ({ id, input, expected }) => {
+  it.each(cases.casesOf("isTerminating", terminatingSchema))("$id", ({ id, input, expected }) => {
     const outcomes = (input.metricResults ?? []).map(({ name, phase, dryRun }) => ({
       probe: name,
       verdict: verdictOf[phase],
       isDryRun: dryRun,
     }));
-    compare("isTerminating", id, isRunLost(outcomes), expected);
+    cases.compare(id, isRunLost(outcomes), expected);
   });
 });
 
@@ -376,13 +326,13 @@ describe("evaluateConditions gives the verdict of evaluateMeasurement", () => {
     "could not evaluate successCondition": "successCondition a == true cannot be evaluated",
   };
 
-  it.each(casesOf("evaluateMeasurement").map((raw) => measurementSchema.parse(raw)))(
+  it.each(cases.casesOf("evaluateMeasurement", measurementSchema))(
     "$id: $expected.phase",
     ({ id, input, expected }) => {
       const result = typeof input.result === "string" ? (numbers[input.result] ?? input.result) : input.result;
       const { verdict, message } = evaluateConditions(conditionsOf(input), result);
       for (const part of expected.errorContains) expect(message).toContain(wordings[part] ?? part);
-      compare("evaluateMeasurement", id, verdict, verdictOf[expected.phase]);
+      cases.compare(id, verdict, verdictOf[expected.phase]);
     },
   );
 });
@@ -400,19 +350,19 @@ describe("evaluateConditions gives the verdict of webProbe", () => {
     }
   }
 
-  const cases = meaningfulCasesOf("webProbe", webSchema, ({ input }) => {
+  const meaningful = cases.casesOf("webProbe", webSchema, ({ input }) => {
     if (input.serverStatus === null)
-      return "a GET with a body, or two bodies: a request that Argo Rollouts refuses before it is sent, and a probe has one body";
+      return "a GET with a body, or two bodies: Argo Rollouts refuses to ask so; here a probe has one body, whatever its method";
     if (input.serverStatus !== 200)
       return "the http probe decides before the conditions: an answer outside 200 to 299 is a failed measurement";
     if (input.jsonPath.endsWith(".novalue}"))
       return "no path stands beside the conditions; a condition that names what is missing is an error";
     return undefined;
   });
-  it.each(cases)("$id: $expected.phase", ({ id, input, expected }) => {
+  it.each(meaningful)("$id: $expected.phase", ({ id, input, expected }) => {
     const result = { status: input.serverStatus, body: bodyOf(input.serverBody) };
     const { verdict } = evaluateConditions(conditionsOf(input, variableOf(input.jsonPath)), result);
-    compare("webProbe", id, verdict, verdictOf[expected.phase]);
+    cases.compare(id, verdict, verdictOf[expected.phase]);
   });
 
   it("and an error where a condition names a field that is missing", () => {
@@ -424,10 +374,9 @@ describe("evaluateConditions gives the verdict of webProbe", () => {
 
 describe("each translation", () => {
   const conditions = ["evaluateMeasurement", "webProbe"].flatMap((group) =>
-    casesOf(group).flatMap((raw) => {
-      const { input } = z.object({ input: z.object(conditionsSchema) }).parse(raw);
-      return [input.successCondition, input.failureCondition];
-    }),
+    cases
+      .casesOf(group, z.object({ id: z.string(), input: z.object(conditionsSchema) }))
+      .flatMap(({ input }) => [input.successCondition, input.failureCondition]),
   );
 
   it.each(translations)("to $to is needed: $reason", ({ from }) => {
@@ -435,34 +384,4 @@ describe("each translation", () => {
   });
 });
 
-describe("every case of the file", () => {
-  for (const [group, reason] of Object.entries(groupsWithoutMeaning)) {
-    rows.push(...casesOf(group).map(({ id }) => ({ group, id, standing: "not applicable" as const, reason })));
-  }
-
-  it("is accounted for, each once", () => {
-    const all = file.groups.flatMap(({ cases }) => cases.map(({ id }) => id));
-    expect(all.length).toBeGreaterThan(0);
-    expect(rows.map(({ id }) => id).toSorted()).toEqual(all.toSorted());
-  });
-});
-
-afterAll(() => {
-  const groups = file.groups.map(({ group, cases }) => {
-    const of = (standing: Standing) => rows.filter((row) => row.group === group && row.standing === standing).length;
-    return {
-      group,
-      cases: cases.length,
-      agreed: of("agreed"),
-      differs: of("differs"),
-      "not applicable": of("not applicable"),
-    };
-  });
-  console.log(`${file.source.project} at ${file.source.commit.slice(0, 8)}`);
-  console.table(groups);
-  const byReason = Map.groupBy(
-    rows.filter(({ reason }) => reason !== ""),
-    ({ standing, reason }) => `${standing}: ${reason}`,
-  );
-  for (const [reason, of] of byReason) console.log(`${reason}\n  ${of.map(({ id }) => id).join(", ")}`);
-});
+cases.close();
