@@ -26,7 +26,7 @@ type LoopExtent = (over: Extent, bodies: readonly Extent[]) => Extent;
 const single: Extent = [{ items: 1, weight: 1 }];
 
 /** No number is longer than this as a text. */
-const longestNumber = 400;
+const longestNumber = 32;
 
 const looksAtOne: CallCost = () => ({ steps: 1, extent: single });
 const looksAtAll: CallCost = (given) => ({ steps: weightOf(given), extent: single });
@@ -97,10 +97,7 @@ function estimate(node: ASTNode, scope: ReadonlyMap<string, Extent>): Estimate {
   const of = (part: ASTNode) => estimate(part, scope);
   switch (node.op) {
     case "value":
-      return {
-        steps: 1,
-        extent: typeof node.args === "string" ? [{ items: 1, weight: node.args.length + 1 }] : single,
-      };
+      return { steps: 1, extent: [{ items: 1, weight: lengthOf(node.args) + 1 }] };
     case "id":
       return { steps: 1, extent: scope.get(node.args) ?? single };
     case ".":
@@ -179,6 +176,10 @@ function holding(parts: readonly Estimate[]): Estimate {
 
 function sumOf(parts: readonly Estimate[], ownSteps: number, extent: Extent): Estimate {
   return { steps: parts.reduce((sum, { steps }) => sum + steps, ownSteps), extent };
+}
+
+function lengthOf(literal: unknown): number {
+  return typeof literal === "string" || literal instanceof Uint8Array ? literal.length : 0;
 }
 
 function below(extent: Extent): Extent {

@@ -76,3 +76,11 @@ function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype;
 }
+
+/** What a value is, without telling more of it than a number or a boolean. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
+  if (value === null || value === undefined) return "null";
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  return typeof value === "string" ? "a text" : "an object";
+}

@@ -55,10 +55,27 @@ describe("the conditions of a measurement", () => {
     expect(evaluateConditions(conditions, result).message).toBe(expected);
   });
 
-  it.each(["s3cr3t", { token: "s3cr3t" }, ["s3cr3t"], { s3cr3t: 1 }])("of %j do not quote the result", (result) => {
-    for (const condition of ["result == 'a'", "result != 'a'", "result", "result.a > 1", "asInt(result) > 0"])
-      expect(messageOf(condition, result)).not.toContain("s3cr3t");
-  });
+  it.each(["s3cr3t", { token: "s3cr3t" }, ["s3cr3t"], { s3cr3t: 1 }, { a: "s3cr3t", b: {} }])(
+    "of %j do not quote the result",
+    (result) => {
+      for (const condition of [
+        "result == 'a'",
+        "result != 'a'",
+        "result",
+        "result.a > 1",
+        "asInt(result) > 0",
+        "asFloat(result) > 0",
+        "int(result) > 0",
+        "double(result) > 0",
+        "bool(result)",
+        "bool(result.a)",
+        "result.b[result.a] == 1",
+        "result[0] > 1",
+        "-result > 1",
+      ])
+        expect(messageOf(condition, result)).not.toContain("s3cr3t");
+    },
+  );
 });
 
 describe("the language of conditions", () => {
@@ -145,6 +162,12 @@ describe("a condition is checked before there is a result", () => {
     },
   );
 
+  it("and what may be called is named", () => {
+    const problem = checkCondition("result.a.at(0) == 1");
+    expect(problem).toMatch(/^column 1: Unknown function: at; there are has, size, /);
+    expect(problem).toContain("exists_one");
+  });
+
   it("by the schema of a field", () => {
     expect(conditionSchema.safeParse("result < 5").success).toBe(true);
     const refused = conditionSchema.safeParse("result < ");
@@ -229,6 +252,13 @@ describe("a condition ends soon, whatever it says", () => {
       "x",
       "steps over this result",
     ],
+    [
+      "bytes that double",
+      `[b'${"x".repeat(500)}']${".map(a, a + a)".repeat(14)}.size() == 1`,
+      1,
+      "steps over this result",
+    ],
+    ["numbers that square", `[9]${".map(a, a * a)".repeat(14)}.size() == 1`, 1, "overflow"],
     ["a search in a loop", "result.all(a, a in result)", numbers(10_000), "steps over this result"],
     [
       "a comparison in a loop",
