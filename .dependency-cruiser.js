@@ -5,6 +5,7 @@ const allowed = {
   core: [],
   engine: ["core"],
   probes: ["core", "engine"],
+  mirror: ["core"],
   pulumi: ["core", "engine"],
   kubernetes: ["core", "engine", "probes", "pulumi"],
 };
@@ -36,7 +37,7 @@ export default {
     {
       name: "only-pulumi-and-platforms-know-pulumi",
       severity: "error",
-      from: { path: "^packages/(core|engine|probes)/" },
+      from: { path: "^packages/(core|engine|probes|mirror)/" },
       to: { path: "(^|/)@pulumi/" },
     },
     {
