@@ -42,11 +42,11 @@ export const mirrorOptionsSchema = z
     compareHeaders: z.array(z.string().min(1).toLowerCase()).default(["content-type", "location"]),
     /** JSON paths (RFC 9535) of what may differ in a body, for example `$.host` or `$.items[*].updatedAt`. Default none. */
     ignore: z.array(ignoredPath).default([]),
-    /** A request or an answer with a longer body is not compared. In bytes, default 1 MiB. */
+    /** A request or an answer with a longer body is not compared, nor one that is longer once it is decompressed. In bytes, default 1 MiB, at most 4 MiB. */
     maximumBodyBytes: z
       .int()
       .min(0)
-      .max(16 * mebibyte)
+      .max(4 * mebibyte)
       .default(mebibyte),
     /** How long a copy may take, from sending it to the last byte of the answer. In milliseconds, default 5,000. */
     shadowTimeoutMs: z.int().min(1).max(60_000).default(5_000),

@@ -18,9 +18,6 @@ export interface ComparisonRules {
 /** Places of one body that are told. */
 const maximumPlaces = 20;
 
-/** Compressed text may be so many times longer than what came over the network. */
-const expansion = 4;
-
 export function comparisonRules({
   compareHeaders,
   ignore,
@@ -29,7 +26,7 @@ export function comparisonRules({
   return {
     headers: compareHeaders,
     ignored: compileIgnored(ignore),
-    maximumDecodedBytes: maximumBodyBytes * expansion,
+    maximumDecodedBytes: maximumBodyBytes,
   };
 }
 

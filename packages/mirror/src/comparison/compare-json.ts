@@ -59,7 +59,7 @@ type Container = readonly unknown[] | Readonly<Record<string, unknown>>;
 function childrenOf({ place, ignored }: Pair, primary: Container, shadow: Container): Pair[] {
   const children: Pair[] = [];
   const add = (key: string | number, step: string, left: unknown, right: unknown) => {
-    const below = ignored?.below.get(key);
+    const below = ignored?.below?.get(key);
     if (left === right || below?.isIgnored === true) return;
     children.push({ place: { parent: place, step }, primary: left, shadow: right, ignored: below });
   };

@@ -3,7 +3,7 @@ import { compile, type JSONPathQuery, type JSONValue } from "json-p3";
 /** The places of a document that are not compared. */
 export interface IgnoredPlaces {
   isIgnored: boolean;
-  readonly below: Map<string | number, IgnoredPlaces>;
+  below?: Map<string | number, IgnoredPlaces>;
 }
 
 /**
@@ -21,7 +21,7 @@ export function compileIgnored(paths: readonly string[]): readonly JSONPathQuery
  * @throws Error when a document is nested deeper than a path can be followed
  */
 export function ignoredPlaces(queries: readonly JSONPathQuery[], documents: readonly JSONValue[]): IgnoredPlaces {
-  const root: IgnoredPlaces = { isIgnored: false, below: new Map() };
+  const root: IgnoredPlaces = { isIgnored: false };
   for (const query of queries) {
     for (const document of documents) {
       for (const { location } of query.lazyQuery(document)) ignore(root, location);
@@ -33,7 +33,8 @@ export function ignoredPlaces(queries: readonly JSONPathQuery[], documents: read
 function ignore(root: IgnoredPlaces, location: readonly (string | number)[]): void {
   let place = root;
   for (const step of location) {
-    const next = place.below.get(step) ?? { isIgnored: false, below: new Map() };
+    place.below ??= new Map();
+    const next = place.below.get(step) ?? { isIgnored: false };
     place.below.set(step, next);
     place = next;
   }

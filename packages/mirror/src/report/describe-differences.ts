@@ -32,7 +32,7 @@ export function describeDifferences(report: MirrorReport): string {
   if (frequent.length === 0) return total;
   const shown = frequent.slice(0, shownDifferences).map(describeDifference);
   const others = frequent.length - shown.length;
-  return `${total}: ${shown.join("; ")}${others > 0 ? `; and ${others} other ways` : ""}`;
+  return `${total}: ${shown.join("; ")}${others > 0 ? `; and ${others} more` : ""}`;
 }
 
 function describeDifference({ method, path, what, at, primary, shadow, count }: Difference): string {

@@ -1,6 +1,8 @@
 import {
   createServer as createHttpServer,
   request,
+  type ClientRequest,
+  type IncomingMessage,
   type RequestListener,
   type RequestOptions,
   type Server,
@@ -18,12 +20,17 @@ export interface Backend {
 export async function serveHttp(
   listener: RequestListener,
   prepare: (server: Server) => void = () => {},
+  port = 0,
 ): Promise<Backend> {
   const server = createHttpServer({ requireHostHeader: false }, listener);
   prepare(server);
-  return await started(server, () => {
-    server.closeAllConnections();
-  });
+  return await started(
+    server,
+    () => {
+      server.closeAllConnections();
+    },
+    port,
+  );
 }
 
 /** Gives every connection to the listener, for what an HTTP server would not do. */
@@ -61,8 +68,8 @@ export async function exchange(port: number, sent: string, quietMs = 200): Promi
   });
 }
 
-async function started(server: SocketServer, closeConnections: () => void): Promise<Backend> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+async function started(server: SocketServer, closeConnections: () => void, port = 0): Promise<Backend> {
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port.");
   return {
@@ -76,10 +83,14 @@ async function started(server: SocketServer, closeConnections: () => void): Prom
   };
 }
 
+type AskOptions = Pick<RequestOptions, "agent" | "method"> & { readonly headers?: Readonly<Record<string, string>> };
+
 /** Sends a request, and gives the status and the body of the answer, for example `200 ok`. */
-export async function ask(url: string, options: RequestOptions = {}, body?: string | Uint8Array): Promise<string> {
+export async function ask(url: string, options: AskOptions = {}, body?: string | Uint8Array): Promise<string> {
   return await new Promise((resolve, reject) => {
-    const outgoing = request(url, options, (answer) => {
+    // Node gives no length of its own to the body of a DELETE.
+    const length = body === undefined ? {} : { "content-length": Buffer.byteLength(body) };
+    const outgoing = request(url, { ...options, headers: { ...options.headers, ...length } }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on("data", (chunk: Buffer) => chunks.push(chunk));
       answer.on("error", reject);
@@ -90,4 +101,9 @@ export async function ask(url: string, options: RequestOptions = {}, body?: stri
     outgoing.on("error", reject);
     outgoing.end(body);
   });
+}
+
+/** The answer to a request, when its head has come. */
+export async function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+  return await new Promise((resolve) => outgoing.once("response", resolve));
 }

@@ -1,18 +1,24 @@
-import { isMainThread } from "node:worker_threads";
+import { isMainThread, workerData } from "node:worker_threads";
 import { messageOf } from "@bascule/core";
+import { z } from "zod";
+import { mirrorOptionsSchema } from "../options.ts";
+import { runComparisonThread } from "../shadow/comparison-thread.ts";
 import { runShadowThread } from "../shadow/shadow-thread.ts";
 import { logTo } from "./log.ts";
 import { startMirror } from "./mirror.ts";
 import { readSettings } from "./settings.ts";
 
-/** The program in the ConfigMap. Bundled into one file, it is run as the process and, a second time, as the thread that compares. */
+const program = new URL(import.meta.url);
+const log = logTo((line) => process.stdout.write(line));
+const threadSchema = z.object({ role: z.enum(["shadow", "comparison"]), settings: mirrorOptionsSchema });
+
+/** The program in the ConfigMap: one file, which is run as the process and, again, as each of its threads. */
 if (isMainThread) await runProcess();
-else runShadowThread();
+else runThread();
 
 async function runProcess(): Promise<void> {
-  const log = logTo((line) => process.stdout.write(line));
   try {
-    const mirror = await startMirror(readSettings(process.env), new URL(import.meta.url), log);
+    const mirror = await startMirror(readSettings(process.env), program, log);
     log("listening", { port: mirror.port, adminPort: mirror.adminPort });
     const end = () => {
       log("told to end; draining");
@@ -24,4 +30,10 @@ async function runProcess(): Promise<void> {
     process.stderr.write(`${messageOf(thrown)}\n`);
     process.exit(1);
   }
+}
+
+function runThread(): void {
+  const { role, settings } = threadSchema.parse(workerData);
+  if (role === "shadow") runShadowThread(settings, program, log);
+  else runComparisonThread(settings);
 }

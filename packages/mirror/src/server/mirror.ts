@@ -44,7 +44,7 @@ export async function startMirror(settings: MirrorSettings, program: URL, log: L
   const shadowing = startShadowing(settings, program, tally, log);
   const tunnels = createTunnels(place, lookup, tally.primaryFailed);
   const stopping = new AbortController();
-  let isReached = false;
+  let isReady = false;
 
   const forwarding: Forwarding = {
     connections: primaryConnections(place, lookup),
@@ -75,13 +75,13 @@ export async function startMirror(settings: MirrorSettings, program: URL, log: L
     tally.seen();
     tunnels.open(request, client, head);
   });
-  const admin = createAdmin(() => isReached && !stopping.signal.aborted, tally.report);
+  const admin = createAdmin(() => isReady && !stopping.signal.aborted, tally.report);
   const [port, adminPort] = await Promise.all([listen(server, settings.port), listen(admin, settings.adminPort)]);
 
-  // A mirror that never reached the primary must not be given its traffic.
-  void untilReached(place, lookup, stopping.signal).then((reached) => {
-    isReached = reached;
-    if (reached) log("the primary accepts connections; ready");
+  // A mirror that never reached the primary, or cannot compare, must not be given the primary's traffic.
+  void Promise.all([untilReached(place, lookup, stopping.signal), shadowing.started]).then(([isReached]) => {
+    isReady = isReached;
+    if (isReached) log("the primary accepts connections; ready");
   });
 
   return {

@@ -7,7 +7,7 @@ import { bundledMirror, startProcess, type MirrorProcess, type MirrorProgram } f
 
 /** Starts real backends and real mirrors for the tests of a file, and ends them after each test. */
 export interface Testbed {
-  http(listener: RequestListener, prepare?: (server: Server) => void): Promise<Backend>;
+  http(listener: RequestListener, prepare?: (server: Server) => void, port?: number): Promise<Backend>;
   sockets(listener: (socket: Socket) => void): Promise<Backend>;
   /** An address where nobody listens. */
   nobody(): Promise<{ readonly url: string }>;
@@ -41,20 +41,20 @@ export function testbed(): Testbed {
   return {
     program,
     nobody,
-    http: async (listener, prepare) => {
-      const backend = await serveHttp(listener, prepare);
-      open.push(backend.close);
+    http: async (listener, prepare, port) => {
+      const backend = await serveHttp(listener, prepare, port);
+      open.push(() => backend.close());
       return backend;
     },
     sockets: async (listener) => {
       const backend = await serveSocket(listener);
-      open.push(backend.close);
+      open.push(() => backend.close());
       return backend;
     },
     mirror: async (primary, options = {}, start = {}) => {
       const shadow = options.shadow ?? (await nobody()).url;
       const mirror = await startProcess(program(), { primary: primary.url, ...options, shadow }, start);
-      open.push(mirror.kill);
+      open.push(() => mirror.kill());
       return mirror;
     },
   };

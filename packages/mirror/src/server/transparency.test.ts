@@ -2,16 +2,16 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   Agent,
+  get,
   request as httpRequest,
   type IncomingMessage,
   type RequestListener,
   type ServerResponse,
 } from "node:http";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { ask, exchange } from "./backend.fake.ts";
+import { answerTo, ask, exchange } from "./backend.fake.ts";
 import { testbed } from "./testbed.fake.ts";
 
 const bed = testbed();
@@ -23,28 +23,36 @@ function answering(act: (response: ServerResponse, request: IncomingMessage) => 
   };
 }
 
-const get = "GET /a?b=c HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+const getText = "GET /a?b=c HTTP/1.1\r\nHost: shop.example\r\n\r\n";
 
 describe("an answer through the mirror", () => {
   it.each<[string, string, RequestListener]>([
     [
       "text of a known length",
-      get,
+      getText,
       answering((response) => response.writeHead(200, { "Content-Length": 5 }).end("hello")),
     ],
-    ["chunks", get, answering((response) => response.writeHead(200, { "transfer-encoding": "chunked" }).end("hello"))],
-    ["nothing", get, answering((response) => response.writeHead(204).end())],
-    ["not modified", get, answering((response) => response.writeHead(304, { etag: '"a"', "content-length": 9 }).end())],
-    ["a status with words of its own", get, answering((response) => response.writeHead(299, "Very Fine").end("a"))],
-    ["an error", get, answering((response) => response.writeHead(503, { "retry-after": 1 }).end("no"))],
+    [
+      "chunks",
+      getText,
+      answering((response) => response.writeHead(200, { "transfer-encoding": "chunked" }).end("hello")),
+    ],
+    ["nothing", getText, answering((response) => response.writeHead(204).end())],
+    [
+      "not modified",
+      getText,
+      answering((response) => response.writeHead(304, { etag: '"a"', "content-length": 9 }).end()),
+    ],
+    ["a status with words of its own", getText, answering((response) => response.writeHead(299, "Very Fine").end("a"))],
+    ["an error", getText, answering((response) => response.writeHead(503, { "retry-after": "1" }).end("no"))],
     [
       "a redirection",
-      get,
+      getText,
       answering((response) => response.writeHead(302, { Location: "http://shop.example/b" }).end()),
     ],
     [
       "several cookies, and fields in odd spelling and order",
-      get,
+      getText,
       answering((response) =>
         response
           .writeHead(200, [
@@ -62,15 +70,19 @@ describe("an answer through the mirror", () => {
           .end(),
       ),
     ],
-    ["a date", get, answering((response) => response.writeHead(200, { date: "Mon, 01 Jan 2024 00:00:00 GMT" }).end())],
+    [
+      "a date",
+      getText,
+      answering((response) => response.writeHead(200, { date: "Mon, 01 Jan 2024 00:00:00 GMT" }).end()),
+    ],
     [
       "bytes beyond ASCII in a field",
-      get,
+      getText,
       answering((response) => response.writeHead(200, { "x-name": "\u00e9\u00ff" }).end()),
     ],
     [
       "the end of the connection",
-      get,
+      getText,
       answering((response) => response.writeHead(200, { connection: "close" }).end("a")),
     ],
     [
@@ -88,17 +100,17 @@ describe("an answer through the mirror", () => {
     ],
     [
       "gzip",
-      get,
+      getText,
       answering((response) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync("hello"))),
     ],
     [
       "the head only",
-      get.replace("GET", "HEAD"),
+      getText.replace("GET", "HEAD"),
       answering((response) => response.writeHead(200, { "content-length": 5 }).end()),
     ],
     [
       "the head of chunks",
-      get.replace("GET", "HEAD"),
+      getText.replace("GET", "HEAD"),
       answering((response) => response.writeHead(200, { "transfer-encoding": "chunked" }).end()),
     ],
     [
@@ -121,7 +133,11 @@ describe("an answer through the mirror", () => {
       "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
       answering((response) => response.writeHead(200, { "content-length": 1 }).end("a")),
     ],
-    ["two requests sent at once", get + get.replace("/a", "/b"), answering((response, { url }) => response.end(url))],
+    [
+      "two requests sent at once",
+      getText + getText.replace("/a", "/b"),
+      answering((response, { url }) => response.end(url)),
+    ],
     [
       "a body that is sent when it is asked for",
       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
@@ -129,7 +145,7 @@ describe("an answer through the mirror", () => {
     ],
     [
       "early hints",
-      get,
+      getText,
       answering((response) => {
         response.writeProcessing();
         response.writeEarlyHints({ link: "</a.css>; rel=preload; as=style" });
@@ -347,22 +363,22 @@ describe("a primary that cannot be reached", () => {
 
 describe("streams", () => {
   it("reach the client as they are made, the head at once", async () => {
-    let proceed = () => {};
+    let stream: ServerResponse | undefined;
     const primary = await bed.http((_request, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
-      proceed = () => response.write("data: 1\n\n");
+      stream = response;
     });
     const mirror = await bed.mirror(primary);
 
-    const answer = await fetch(mirror.url);
-    expect(answer.headers.get("content-type")).toBe("text/event-stream");
-    const reader = answer.body?.getReader();
-    for (let event = 0; event < 3; event++) {
-      proceed();
-      const { value } = (await reader?.read()) ?? {};
-      expect(Buffer.from(value ?? []).toString()).toBe("data: 1\n\n");
+    const answer = await answerTo(get(mirror.url));
+    expect(answer.headers["content-type"]).toBe("text/event-stream");
+    let received = "";
+    answer.on("data", (chunk: Buffer) => (received += chunk.toString()));
+    for (const event of ["1", "2", "3"]) {
+      stream?.write(event);
+      await expect.poll(() => received.at(-1)).toBe(event);
     }
-    await reader?.cancel();
+    answer.destroy();
   });
 
   it("of 64 MiB pass in both directions unchanged", async () => {
@@ -373,7 +389,7 @@ describe("streams", () => {
     const got = createHash("sha256");
 
     const outgoing = httpRequest(mirror.url, { method: "POST" });
-    const answered = once(outgoing, "response");
+    const answered = answerTo(outgoing);
     void (async () => {
       for (let index = 0; index < 1_024; index++) {
         sent.update(chunk);
@@ -381,8 +397,9 @@ describe("streams", () => {
       }
       outgoing.end();
     })();
-    const [response]: IncomingMessage[] = await answered;
-    for await (const part of response ?? []) got.update(part as Uint8Array);
+    const response = await answered;
+    response.on("data", (part: Uint8Array) => got.update(part));
+    await once(response, "end");
 
     expect(got.digest("hex")).toBe(sent.digest("hex"));
     expect(await mirror.report()).toMatchObject({ mirrored: 1, notCompared: 1 });

@@ -17,7 +17,7 @@ export interface TimedAnswer {
   readonly milliseconds: number;
 }
 
-/** What the mirror tells the thread that asks the shadow and compares, so that neither holds up the primary's answers. */
+/** What the mirror tells the thread that asks the shadow. */
 export type ToShadow =
   | { readonly kind: "copy"; readonly id: number; readonly copy: RequestCopy }
   | { readonly kind: "primaryAnswered"; readonly id: number; readonly timed: TimedAnswer }
@@ -37,7 +37,23 @@ export type Outcome =
 /** How the shadow failed: nobody listens, no such name, no answer, an answer that ended too early, or too late. */
 export type ShadowFailure = "refused" | "unknown name" | "no answer" | "cut" | "timeout";
 
-export interface FromShadow {
+/** What the shadow's thread tells the mirror. */
+export interface EndedPair {
+  readonly kind: "ended";
   readonly id: number;
   readonly outcome: Outcome;
+}
+
+/** What the comparing thread is given: the two answers of a pair. */
+export interface ToCompare {
+  readonly id: number;
+  readonly primary: Answer;
+  readonly shadow: Answer;
+}
+
+/** What it finds: undefined when it cannot be said. */
+export interface Compared {
+  readonly kind: "compared";
+  readonly id: number;
+  readonly differences: readonly AnswerDifference[] | undefined;
 }

@@ -1,5 +1,5 @@
-import { compareAnswers, type ComparisonRules } from "../comparison/compare-answers.ts";
-import type { FromShadow, Outcome, RequestCopy, TimedAnswer, ToShadow } from "./messages.ts";
+import type { AnswerDifference } from "../report/report.ts";
+import type { EndedPair, Outcome, RequestCopy, TimedAnswer, ToCompare, ToShadow } from "./messages.ts";
 import type { ShadowResult } from "./send-copy.ts";
 
 interface OpenPair {
@@ -8,64 +8,75 @@ interface OpenPair {
   shadow?: ShadowResult;
 }
 
-/** Sends a copy, calls back once with what came of it, and gives what cancels it. */
-export type SendCopy = (copy: RequestCopy, done: (result: ShadowResult) => void) => () => void;
+/** What joining needs: each function is quick, and answers later by calling back or by another call. */
+export interface PairPorts {
+  /** Sends a copy, calls back once with what came of it, and gives what cancels it. */
+  readonly send: (copy: RequestCopy, done: (result: ShadowResult) => void) => () => void;
+  /** Has two answers compared; `compared` is then called, or `comparisonFailed` for all of them. */
+  readonly compare: (answers: ToCompare) => void;
+  /** Tells the outcome of a pair, once for each. */
+  readonly tell: (ended: EndedPair) => void;
+}
 
-/** Joins the answers of the primary and of the shadow, whichever comes first, and tells the outcome of each pair exactly once. */
-export function joinPairs(
-  send: SendCopy,
-  rules: ComparisonRules,
-  tell: (message: FromShadow) => void,
-): (message: ToShadow) => void {
+/** Joins the answers of the primary and of the shadow, whichever comes first. */
+export interface PairJoining {
+  told(message: ToShadow): void;
+  compared(id: number, differences: readonly AnswerDifference[] | undefined): void;
+  comparisonFailed(): void;
+}
+
+export function joinPairs({ send, compare, tell }: PairPorts): PairJoining {
   const open = new Map<number, OpenPair>();
+  const comparing = new Map<number, { readonly primaryMs: number; readonly shadowMs: number }>();
 
   const end = (id: number, outcome: Outcome) => {
     open.get(id)?.cancel();
     open.delete(id);
-    tell({ id, outcome });
+    comparing.delete(id);
+    tell({ kind: "ended", id, outcome });
   };
 
   const settle = (id: number, { primary, shadow }: OpenPair) => {
+    // Whether an answer was owed is known only when the primary has given one; one that is too large is never compared.
     if (shadow?.kind === "tooLarge") end(id, { kind: "notCompared" });
-    // Whether an answer was owed is known only when the primary has given one.
-    else if (shadow !== undefined && primary !== undefined) end(id, outcomeOf(primary, shadow, rules));
+    else if (shadow === undefined || primary === undefined) return;
+    else if (shadow.kind === "failed") end(id, { kind: "shadowFailed", why: shadow.why });
+    else {
+      open.delete(id);
+      comparing.set(id, { primaryMs: primary.milliseconds, shadowMs: shadow.timed.milliseconds });
+      compare({ id, primary: primary.answer, shadow: shadow.timed.answer });
+    }
   };
 
-  return (message) => {
-    if (message.kind === "copy") {
-      const { id, copy } = message;
-      const cancel = send(copy, (shadow) => {
-        const pair = open.get(id);
-        if (pair === undefined) return;
-        pair.shadow = shadow;
-        settle(id, pair);
-      });
-      open.set(id, { cancel });
-      return;
-    }
-    const pair = open.get(message.id);
-    if (pair === undefined) return;
-    if (message.kind === "giveUp") {
-      end(message.id, { kind: "notCompared" });
-      return;
-    }
-    pair.primary = message.timed;
-    settle(message.id, pair);
+  const begin = (id: number, copy: RequestCopy) => {
+    const cancel = send(copy, (shadow) => {
+      const pair = open.get(id);
+      if (pair === undefined) return;
+      pair.shadow = shadow;
+      settle(id, pair);
+    });
+    open.set(id, { cancel });
   };
-}
 
-function outcomeOf(
-  primary: TimedAnswer,
-  shadow: Exclude<ShadowResult, { readonly kind: "tooLarge" }>,
-  rules: ComparisonRules,
-): Outcome {
-  if (shadow.kind === "failed") return { kind: "shadowFailed", why: shadow.why };
-  const differences = compareAnswers(primary.answer, shadow.timed.answer, rules);
-  if (differences === undefined) return { kind: "notCompared" };
   return {
-    kind: "compared",
-    primaryMs: primary.milliseconds,
-    shadowMs: shadow.timed.milliseconds,
-    differences,
+    told: (message) => {
+      const { id } = message;
+      const pair = open.get(id);
+      if (message.kind === "copy") begin(id, message.copy);
+      else if (pair === undefined) return;
+      else if (message.kind === "giveUp") end(id, { kind: "notCompared" });
+      else {
+        pair.primary = message.timed;
+        settle(id, pair);
+      }
+    },
+    compared: (id, differences) => {
+      const times = comparing.get(id);
+      if (times === undefined) return;
+      end(id, differences === undefined ? { kind: "notCompared" } : { kind: "compared", ...times, differences });
+    },
+    comparisonFailed: () => {
+      for (const id of comparing.keys()) end(id, { kind: "notCompared" });
+    },
   };
 }

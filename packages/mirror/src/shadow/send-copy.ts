@@ -49,8 +49,8 @@ export function sendCopy(target: ShadowTarget, copy: RequestCopy, done: (result:
       method: copy.method,
       path: copy.target,
       headers: copy.headers,
-      // A kept connection may have been closed at the other end, and what cannot be repeated would be lost.
-      agent: isRepeatable ? target.agent : false,
+      // A kept connection may have been closed at the other end: what cannot be sent again, or is, takes a new one.
+      agent: isRepeatable && isFirst ? target.agent : false,
       lookup: target.lookup,
       maxHeaderSize: maximumHeaderBytes,
     });
