@@ -78,6 +78,22 @@ export {
   type ProbeAnalysis,
   type TcpProbe,
 } from "./probe.ts";
+export { beginRings, nextRing, type RingTransition } from "./rings/next-ring.ts";
+export { planRings, type Ring, type RingPlan } from "./rings/plan-rings.ts";
+export type { RingFact } from "./rings/ring-fact.ts";
+export { ringOptionsSchema, targetSchema, type RingOptions, type RingSpec, type Target } from "./rings/ring-options.ts";
+export type { RingReason } from "./rings/ring-reason.ts";
+export type {
+  RingAction,
+  RingAnswer,
+  RingEvent,
+  RingOutcome,
+  RingReport,
+  RingRun,
+  RingState,
+  TargetWork,
+} from "./rings/ring-state.ts";
+export { targetMarkerSchema, type TargetMarker, type TargetObservation } from "./rings/target-marker.ts";
 export { versionId, type VersionId } from "./version.ts";
 export { allTo, describeWeights, sameWeights, type Weights } from "./weights.ts";
 export { changeWindowSchema, isOpen, type ChangeWindow } from "./window.ts";

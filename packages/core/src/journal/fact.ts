@@ -3,10 +3,12 @@ import type { Marker } from "../cutover/marker.ts";
 import type { Reason } from "../cutover/state.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Traffic } from "../plan/traffic.ts";
+import type { RingFact } from "../rings/ring-fact.ts";
 import type { Weights } from "../weights.ts";
 
 /** What a journal tells about one cut-over, one kind of fact a line. Durations in milliseconds. */
 export type JournalFact =
+  | RingFact
   | {
       readonly kind: "cutoverStarted";
       readonly candidate: string;
