@@ -84,7 +84,7 @@ export default {
       name: "published-code-stands-without-development-dependencies",
       comment: "A package's user does not get them.",
       severity: "error",
-      from: { path: "^packages/[^/]+/src/", pathNot: tests },
+      from: { path: "^packages/[^/]+/src/", pathNot: [tests, "\\.fake\\.ts$"] },
       to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["npm", "npm-peer", "type-only"] },
     },
   ],

@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { z } from "zod";
 import type { MirrorOptions } from "../src/options.ts";
-import { serveHttp } from "../src/server/backend.fake.ts";
 import { loadOf, percentile } from "../src/server/load.fake.ts";
 import { bundledMirror, startProcess } from "../src/server/process.fake.ts";
 
@@ -10,21 +12,10 @@ import { bundledMirror, startProcess } from "../src/server/process.fake.ts";
 const ratePerSecond = 200;
 const seconds = 15;
 const rounds = 3;
+const startedSchema = z.object({ url: z.string(), bytes: z.number() });
 const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
-const answer = JSON.stringify({
-  items: Array.from({ length: 40 }, (_item, id) => ({
-    id,
-    name: `item ${id}`,
-    price: id * 1.5,
-    updatedAt: Date.now(),
-  })),
-});
-const serve = () =>
-  serveHttp((_request, response) => {
-    response.writeHead(200, { "content-type": "application/json", "content-length": answer.length }).end(answer);
-  });
-const [primary, shadow, program] = [await serve(), await serve(), await bundledMirror()];
+const [primary, shadow, program] = await Promise.all([startBackend(), startBackend(), bundledMirror()]);
 
 const cases: readonly [name: string, options: Partial<MirrorOptions> | undefined][] = [
   ["without a mirror", undefined],
@@ -33,7 +24,7 @@ const cases: readonly [name: string, options: Partial<MirrorOptions> | undefined
   ["mirror, every request copied, paths ignored", { ignore: ["$.items[*].updatedAt"] }],
 ];
 
-print(`${answer.length} bytes of JSON, ${ratePerSecond} requests/s for ${seconds} s, best of ${rounds} rounds`);
+print(`${primary.bytes} bytes of JSON, ${ratePerSecond} requests/s for ${seconds} s, best of ${rounds} rounds`);
 for (const [name, options] of cases) {
   const results = [];
   for (let round = 0; round < rounds; round++) results.push(await measure(options));
@@ -44,7 +35,7 @@ for (const [name, options] of cases) {
       `CPU ${cpuPercent.toFixed(1)} % of one core  memory ${residentMb.toFixed(0)} MB`,
   );
 }
-await Promise.all([primary.close(), shadow.close(), program.remove()]);
+await Promise.all([primary.stop(), shadow.stop(), program.remove()]);
 
 async function measure(options: Partial<MirrorOptions> | undefined) {
   const mirror =
@@ -66,6 +57,12 @@ async function measure(options: Partial<MirrorOptions> | undefined) {
     cpuPercent,
     residentMb,
   };
+}
+
+async function startBackend() {
+  const thread = new Worker(new URL("./backend.ts", import.meta.url));
+  const [started] = z.tuple([startedSchema]).parse(await once(thread, "message"));
+  return { ...started, stop: () => thread.terminate() };
 }
 
 /** Of all threads, in user and system mode: fields 14 and 15 of proc(5)'s stat. */

@@ -133,7 +133,8 @@ export function forward(
     fail();
     return;
   }
-  if (!hasBody(request)) pair?.send(undefined);
+  // What goes to the primary is written first, at the end of this turn.
+  if (!hasBody(request)) setImmediate(() => pair?.send(undefined));
 }
 
 /** Passes on what comes before an answer (RFC 9110, 15.2), as far as Node can write it. */
