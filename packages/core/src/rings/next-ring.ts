@@ -86,6 +86,8 @@ function fromLooking(state: Of<"looking">, event: RingEvent, nowMs: number): Rin
     const again: LookAction = { ...action, attempt: attempt + 1, delayMs: retryDelayMs(attempt) };
     return { state, facts: [], actions: [again] };
   }
+  // Once the run is stopping, a look was cut short rather than in vain.
+  if (state.stopping) return lookFurther({ ...state, underWay: state.underWay - 1 }, [], [], nowMs);
   const message = answer.kind === "failed" ? answer.message : "it was not looked at";
   const looks = prepend<TargetLook>({ target, ring, message }, state.looks);
   const fact: RingFact = { kind: "targetUnreachable", target, ring: nameOf(state.run, ring), message };

@@ -5,6 +5,7 @@ import type { ChangeWindow } from "../window.ts";
 import { assignTargets, type Assignment } from "./assign-targets.ts";
 import { describeProblem, type RingProblem } from "./ring-problem.ts";
 import {
+  longestReleaseMs,
   ringOptionsSchema,
   targetSchema,
   type OnRingFailure,
@@ -163,7 +164,12 @@ function wrongBudgets(specs: readonly RingSpec[], { rings }: Assignment): RingPr
 }
 
 function wrongDeadline(deadlineMs: number | undefined, soakedMs: number): RingProblem[] {
-  if (deadlineMs === undefined || deadlineMs > soakedMs) return [];
+  if (deadlineMs === undefined) {
+    if (soakedMs + defaultDeadlineMs <= longestReleaseMs) return [];
+    const remedy = `no release may take longer than a week (${longestReleaseMs} ms): make the soaks shorter`;
+    return [{ field: "the sum of rings[].soakMs", value: soakedMs, remedy }];
+  }
+  if (deadlineMs > soakedMs) return [];
   const remedy = `the soaks alone take ${soakedMs} ms: raise deadlineMs above that, or make the soaks shorter`;
   return [{ field: "deadlineMs", value: deadlineMs, remedy }];
 }

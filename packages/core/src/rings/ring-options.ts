@@ -23,7 +23,15 @@ const onFailureSchema = z.enum(["stop", "rollBackRing", "rollBackAll"]);
  */
 export type OnRingFailure = z.infer<typeof onFailureSchema>;
 
-const durationMs = z.int({ error: "must be a whole number of milliseconds" }).min(0, { error: "must not be negative" });
+const oneDayMs = 86_400_000;
+
+/** Nothing of ours runs between two updates, and no update should last longer than this; it is also well within what timers can do. */
+export const longestReleaseMs = 7 * oneDayMs;
+
+const soakMs = z
+  .int({ error: "must be a whole number of milliseconds" })
+  .min(0, { error: "must not be negative" })
+  .max(oneDayMs, { error: "must be a day (86400000) at the most" });
 const percent = z.number().gt(0, { error: "must be more than 0" });
 
 /** One ring as the user writes it. Exactly one of `count`, `percent`, `label`, `targets` and `rest` says who is in it. */
@@ -58,7 +66,7 @@ export const ringSpecSchema = z
       ])
       .optional(),
     /** How long the ring is left alone before all its targets are verified once more, in milliseconds. Default 0: not at all. */
-    soakMs: durationMs.optional(),
+    soakMs: soakMs.optional(),
     /** Default `rollBackAll`. */
     onFailure: onFailureSchema.optional(),
   })
@@ -75,7 +83,10 @@ export const ringSpecSchema = z
   });
 export type RingSpec = z.infer<typeof ringSpecSchema>;
 
-const limit = z.int().positive({ error: "must be 1 or more" });
+const limit = z
+  .int()
+  .positive({ error: "must be 1 or more" })
+  .max(longestReleaseMs, { error: `must be a week (${longestReleaseMs}) at the most` });
 
 const limitsSchema = z.strictObject({
   /** Default 10,000. */
