@@ -120,7 +120,7 @@ export function forward(
       response.end();
       if (copy !== undefined) pair?.primaryAnswered(milliseconds, { status, headers: answer.rawHeaders }, copy);
     };
-    pipeline(answer, response, { end: false }).then(finish, fail);
+    pipeline(answer, response, { end: false }).then(finish).catch(fail);
     // A body may be long in coming, and the client is to have the head at once.
     setImmediate(() => {
       if (!response.writableEnded) response.flushHeaders();
