@@ -116,9 +116,10 @@ function wrongNames(names: readonly string[], specs: readonly RingSpec[]): RingP
       first.set(name, index);
       return [];
     }
-    const remedy = `rings[${before}] has this name too: give each ring a name of its own`;
-    // Which of the two names was chosen by the user does not matter; one of them was.
-    return [{ field: `rings[${specs[index]?.name === undefined ? before : index}].name`, value: name, remedy }];
+    // The one that the user wrote is the one to correct.
+    const [wrong, other] = specs[index]?.name === undefined ? [before, index] : [index, before];
+    const remedy = `rings[${other}] has this name too: give each ring a name of its own`;
+    return [{ field: `rings[${wrong}].name`, value: name, remedy }];
   });
 }
 
