@@ -28,16 +28,14 @@ export function forward(
   const { socket, method } = request;
   const isRepeatable = idempotentMethods.has(method ?? "") && !hasBody(request);
   const outgoing = { method, target: request.url, headers: primaryRequestHeaders(request, authority), isRepeatable };
-  let current: ClientRequest | undefined;
   // The client asked whether it should send its body; if it is not told to, none will come.
   let isBodyAwaited = request.headers.expect !== undefined;
   // The mirror's own time of day is no part of the primary's answer.
   response.sendDate = false;
 
   response.on("close", () => {
-    if (response.writableFinished) return;
-    pair?.giveUp();
-    current?.destroy();
+    // The request to the primary ends with the client's connection.
+    if (!response.writableFinished) pair?.giveUp();
   });
 
   const fail = () => {
@@ -60,7 +58,6 @@ export function forward(
 
   const attempt = (isFirst: boolean) => {
     const primary = connections.send(socket, outgoing);
-    current = primary;
     const sent = sentAt(primary);
     let hasAnswered = false;
     primary.on("continue", () => {

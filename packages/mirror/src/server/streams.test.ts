@@ -150,25 +150,25 @@ describe("an upgrade", () => {
 
   it("is the primary's alone, and passes bytes in both directions", async () => {
     let head = "";
+    let received = "";
     const shadowed: string[] = [];
     const primary = await bed.sockets((socket) => {
-      socket.once("data", (chunk) => {
-        head = chunk.toString("latin1");
-        socket.write(`${accepted}first`);
-        socket.on("data", (next) => socket.write(`echo ${next.toString()}`));
+      socket.on("data", (chunk) => {
+        if (received !== "") socket.write(`echo ${chunk.toString()}`);
+        else head += chunk.toString("latin1");
+        if (head.endsWith("early") && received === "") socket.write(`${accepted}first`);
       });
     });
     const shadow = await bed.http((request) => shadowed.push(request.url ?? ""));
     const mirror = await bed.mirror(primary, { shadow: shadow.url });
     const client = connect(mirror.port, "127.0.0.1");
-    let received = "";
     client.on("data", (chunk) => (received += chunk.toString()));
 
-    client.write(upgrade);
+    client.write(`${upgrade}early`);
     await expect.poll(() => received).toBe(`${accepted}first`);
     client.write("second");
     await expect.poll(() => received).toBe(`${accepted}firstecho second`);
-    expect(head).toBe(upgrade);
+    expect(head).toBe(`${upgrade}early`);
     expect(shadowed).toEqual([]);
     expect(await mirror.report()).toMatchObject({ seen: 1, mirrored: 0 });
     client.destroy();
