@@ -7,6 +7,8 @@ const versionsSchema = z.strictObject({
   kubernetes: version,
   etcd: version,
   containerd: version,
+  /** The data plane of the Gateway API. */
+  traefik: version,
   pulumi: version,
   /** The last version of the Node language host that the Go module proxy serves. */
   pulumiLanguageNodejs: version,

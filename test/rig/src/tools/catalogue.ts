@@ -60,6 +60,29 @@ export const clusterTools = {
   proxy: kubernetes("kube-proxy"),
 } as const satisfies Record<string, Tool>;
 
+const traefikModule = "github.com/traefik/traefik/v3";
+const traefikRelease = `https://github.com/traefik/traefik/releases/download/v${versions.traefik}`;
+const traefikArchive = `traefik_v${versions.traefik}_linux_amd64.tar.gz`;
+
+/** The data plane of the Gateway API. Its module lacks the dashboard's files, which are compiled elsewhere and embedded. */
+export const gatewayTool: Tool = {
+  name: "traefik",
+  version: versions.traefik,
+  versionArguments: ["version"],
+  download: {
+    url: `${traefikRelease}/${traefikArchive}`,
+    checksumUrl: `${traefikRelease}/traefik_v${versions.traefik}_checksums.txt`,
+    member: "traefik",
+  },
+  build: {
+    module: "traefik",
+    package: `${traefikModule}/cmd/traefik`,
+    linkerFlags: `-s -w -X ${traefikModule}/pkg/version.Version=${versions.traefik}`,
+    environment: { CGO_ENABLED: "0" },
+    vendorWith: { [`${traefikModule}/webui/static/index.html`]: "" },
+  },
+};
+
 /** The Pulumi engine's programs. */
 export const engineTools = {
   pulumi: {

@@ -111,8 +111,12 @@ async function fromSource(tool: Tool, progress: Progress): Promise<Attempt> {
     const environment = { ...(await goEnvironment()), ...build.environment };
     const built = await install(tool, async (folder) => {
       const target = join(folder, tool.name);
-      await execa(go, ["build", "-mod=readonly", "-ldflags", build.linkerFlags, "-o", target, build.package], {
-        cwd: join(goModules, build.module),
+      const sources = build.vendorWith
+        ? await vendor(go, build.module, build.vendorWith, folder, environment)
+        : join(goModules, build.module);
+      const mode = build.vendorWith ? "-mod=vendor" : "-mod=readonly";
+      await execa(go, ["build", mode, "-ldflags", build.linkerFlags, "-o", target, build.package], {
+        cwd: sources,
         env: environment,
         timeout: buildLimitMs,
       });
@@ -120,6 +124,27 @@ async function fromSource(tool: Tool, progress: Progress): Promise<Attempt> {
     });
     return { path: built };
   });
+}
+
+/** A copy of the module with its sources, checked against its go.sum, and the files that they lack. */
+async function vendor(
+  go: string,
+  module: string,
+  lacking: Readonly<Record<string, string>>,
+  folder: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<string> {
+  const copy = join(folder, "module");
+  await mkdir(copy);
+  for (const file of ["go.mod", "go.sum"]) await copyFile(join(goModules, module, file), join(copy, file));
+  // -e goes on where a package embeds a file that is yet to be added; whatever else is missing fails the build.
+  await execa(go, ["mod", "vendor", "-e"], { cwd: copy, env: environment, timeout: buildLimitMs });
+  for (const [path, content] of Object.entries(lacking)) {
+    const file = join(copy, "vendor", path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+  }
+  return copy;
 }
 
 /** Go with its modules and build results in our cache, so that what is cold and what is warm is ours to tell. */

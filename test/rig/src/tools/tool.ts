@@ -18,5 +18,10 @@ export interface Tool {
     readonly package: string;
     readonly linkerFlags: string;
     readonly environment?: Readonly<Record<string, string>>;
+    /**
+     * Files that the published module lacks and its packages embed, by their path under `vendor`. Present: the sources are vendored
+     * in a scratch folder, these files are added, and the build reads from there.
+     */
+    readonly vendorWith?: Readonly<Record<string, string>>;
   };
 }
