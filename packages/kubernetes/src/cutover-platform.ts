@@ -4,38 +4,49 @@ import { cutoverInputsSchema, type CutoverPlatform } from "@bascule/pulumi";
 import { z } from "zod";
 import { connectApi } from "./api.ts";
 import { clusterAddressSchema, loadKubeConfig } from "./cluster-address.ts";
+import { hookSchema, kubernetesHooks } from "./hooks.ts";
 import { kubernetesProber } from "./prober.ts";
-import { serviceRouter } from "./router/service-router.ts";
-import { serviceShapeSchema } from "./router/service-shape.ts";
-import { kubernetesWorkload } from "./workload.ts";
+import { declaredEntrance, entranceSchema, type Entrance } from "./router/entrance.ts";
+import { openRouter } from "./router/open-router.ts";
+import { routerShapeSchema } from "./router/router-shape.ts";
+import { kubernetesWorkload, sizesSchema } from "./workload.ts";
 
 const kubernetesCutoverInputsSchema = cutoverInputsSchema.extend({
-  router: serviceShapeSchema,
+  router: routerShapeSchema,
+  /** Set where the cut-over, and not the Deployments, says how large versions are. */
+  sizes: sizesSchema.optional(),
+  /** What a plan's hooks run, by name. */
+  hooks: z.record(z.string(), hookSchema).optional(),
+  /** Where probes reach the service. Default: what the router's object says. */
+  entrance: entranceSchema.optional(),
   cluster: clusterAddressSchema,
   /** The port that the containers of every version listen on. */
   containerPort: z.int().min(1).max(65_535),
 });
 export type KubernetesCutoverInputs = z.infer<typeof kubernetesCutoverInputsSchema>;
 
-/** A cut-over by the selector of a Kubernetes Service. */
+/** A cut-over by an object of the Kubernetes API that splits traffic. */
 export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
   inputs: kubernetesCutoverInputsSchema,
   open: async (inputs) => {
     const { release, router: shape, containerPort, candidate } = inputs;
+    const { namespace } = shape;
     const configuration = loadKubeConfig(inputs.cluster);
     const api = connectApi(configuration);
-    const router = serviceRouter(api, release, shape);
-    const workload = kubernetesWorkload(api, release, shape.namespace);
+    const workload = kubernetesWorkload(api, release, namespace, inputs.sizes);
+    const { router, entrance: found } = openRouter(api, release, shape);
+    const entrance = inputs.entrance ? declaredEntrance(inputs.entrance) : (found ?? unknownEntrance(shape.kind));
     const { reach } = inputs.cluster;
     return {
       router,
       workload,
+      hooks: kubernetesHooks(api, release, namespace, inputs.hooks ?? {}),
       prober: kubernetesProber({
         api,
         configuration,
         workload,
-        router,
-        shape,
+        entrance,
+        namespace,
         candidate,
         containerPort,
         reach,
@@ -45,9 +56,13 @@ export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
       readRouter: (signal) => router.readShape(signal),
       remove: (signal) => router.remove(signal),
       describe: async (signal) => {
-        const live = await router.read(signal);
-        return { address: `${live?.spec.clusterIP ?? ""}:${shape.ports[0]?.port ?? ""}` };
+        const address = await entrance.address(signal);
+        return { address: address ? `${address.host}:${address.port}` : "" };
       },
     };
   },
 };
+
+function unknownEntrance(kind: string): Entrance {
+  return { title: `the ${kind} router without an entrance`, address: () => Promise.resolve(undefined) };
+}

@@ -4,14 +4,24 @@ import type { VersionId } from "@bascule/core";
 export const releaseLabel = "bascule.dev/release";
 export const versionLabel = "bascule.dev/version";
 
+/** On the Pods that pass requests on to the version that it names, and copy them to the candidate. */
+export const mirrorLabel = "bascule.dev/mirror-of";
+
 /** Where a Service's annotations keep the marker of the transaction under way. */
 export const markerAnnotation = "bascule.dev/transaction";
+/** Where the versions that were promoted are kept, the newest first. */
+export const historyAnnotation = "bascule.dev/history";
 /** Set by whoever wants the transaction under way to be given up. */
 export const abortAnnotation = "bascule.dev/abort";
 
 /** The labels that pick the Pods of one version. */
 export function versionSelector(release: string, version: VersionId): Record<string, string> {
   return { [releaseLabel]: release, [versionLabel]: version };
+}
+
+/** The labels that pick the Pods which pass requests on to a version and copy them. */
+export function mirrorSelector(release: string, version: VersionId): Record<string, string> {
+  return { [releaseLabel]: release, [mirrorLabel]: version };
 }
 
 /** A label selector as the API's lists take it. */

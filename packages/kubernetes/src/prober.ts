@@ -1,34 +1,45 @@
 import { connect } from "node:net";
 import { PassThrough } from "node:stream";
-import { messageOf, type Measurement, type Probe, type VersionId } from "@bascule/core";
+import {
+  messageOf,
+  type DifferenceProbe,
+  type HttpProbe,
+  type Measurement,
+  type TcpProbe,
+  type VersionId,
+} from "@bascule/core";
 import type { Clock, Prober, ProbeRequest } from "@bascule/engine";
 import { measureHttp, measureTcp, type HttpPlace } from "@bascule/probes";
 import { PortForward, type KubeConfig } from "@kubernetes/client-node";
 import type { Api } from "./api.ts";
 import type { ClusterAddress } from "./cluster-address.ts";
-import type { ServiceRouter } from "./router/service-router.ts";
-import type { ServiceShape } from "./router/service-shape.ts";
+import type { Entrance, ServiceAddress } from "./router/entrance.ts";
 import type { KubernetesWorkload, ReadyPod } from "./workload.ts";
 
 export interface KubernetesProberOptions {
   readonly api: Api;
   readonly configuration: KubeConfig;
   readonly workload: KubernetesWorkload;
-  readonly router: ServiceRouter;
-  readonly shape: ServiceShape;
+  /** Where clients reach the service. */
+  readonly entrance: Entrance;
+  readonly namespace: string;
   readonly candidate: VersionId;
   /** The port that the container listens on. */
   readonly containerPort: number;
   readonly reach: ClusterAddress["reach"];
   readonly clock: Clock;
+  /** Measures how answers differ, where requests are copied to the candidate. */
+  readonly measureDifference?: (probe: DifferenceProbe, signal: AbortSignal) => Promise<Measurement>;
 }
 
 /** Where one measurement goes: an address, and the way through the Kubernetes API to the same. */
 interface Place {
   readonly host: string;
   readonly port: number;
-  /** Below the API server's address. */
-  readonly proxyPath: string;
+  /** Below the API server's address; without one, the place is reached directly or not at all. */
+  readonly proxyPath?: string;
+  /** Sent along, such as the name of the host. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** A Pod that a port can be forwarded to. */
   readonly pod: () => Promise<ReadyPod | undefined>;
 }
@@ -38,26 +49,29 @@ const readLimitMs = 5_000;
 
 /** Measures the candidate at each of its Pods in turn, and the service at the address that its clients use. */
 export function kubernetesProber(options: KubernetesProberOptions): Prober {
-  const { api, workload, router, shape, candidate, containerPort, clock } = options;
-  const [servicePort] = shape.ports;
-  const namespace = encodeURIComponent(shape.namespace);
-  let pods: readonly ReadyPod[] = [];
-  let serviceAddress: string | undefined;
+  const { api, workload, entrance, candidate, containerPort, clock } = options;
+  const namespace = encodeURIComponent(options.namespace);
+  const podsOf = new Map<VersionId, readonly ReadyPod[]>();
+  let serviceAddress: ServiceAddress | undefined;
   let reach: Promise<"direct" | "kubernetesApi"> | undefined;
 
   const limited = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(readLimitMs)]);
 
   /** The API server may be away just now; the address that clients use was known before and does not change. */
   const learnServiceAddress = async (signal: AbortSignal): Promise<void> => {
-    serviceAddress = (await router.read(limited(signal)).catch(() => undefined))?.spec.clusterIP ?? serviceAddress;
+    serviceAddress = (await entrance.address(limited(signal)).catch(() => undefined)) ?? serviceAddress;
   };
 
-  const candidatePlace = async ({ sequence }: ProbeRequest, signal: AbortSignal): Promise<Place> => {
+  /** The Pods of one version, in turn. */
+  const versionPlace = async (version: VersionId, sequence: number, signal: AbortSignal): Promise<Place> => {
     // Learned while there is time, because right after a switch every moment counts.
     if (sequence === 0) await learnServiceAddress(signal);
-    if (sequence % Math.max(1, pods.length) === 0) pods = await workload.readyPods(candidate, limited(signal));
+    const known = podsOf.get(version) ?? [];
+    const pods =
+      sequence % Math.max(1, known.length) === 0 ? await workload.readyPods(version, limited(signal)) : known;
+    podsOf.set(version, pods);
     const pod = pods[sequence % Math.max(1, pods.length)];
-    if (!pod) throw new NothingThere(`no Pod of ${candidate} is ready`);
+    if (!pod) throw new NothingThere(`no Pod of ${version} is ready`);
     return {
       host: pod.address,
       port: containerPort,
@@ -68,19 +82,23 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
 
   const servicePlace = async ({ expected, sequence }: ProbeRequest, signal: AbortSignal): Promise<Place> => {
     if (serviceAddress === undefined || sequence === 0) await learnServiceAddress(signal);
-    if (serviceAddress === undefined)
-      throw new NothingThere(`the Service ${shape.namespace}/${shape.name} has no address`);
-    const port = servicePort?.port ?? 0;
+    if (serviceAddress === undefined) throw new NothingThere(`${entrance.title} has no address`);
     return {
-      host: serviceAddress,
-      port,
-      proxyPath: `/api/v1/namespaces/${namespace}/services/${encodeURIComponent(shape.name)}:${port}/proxy`,
+      ...serviceAddress,
       pod: async () => {
         const versions = Object.keys(expected);
         const ready = await Promise.all(versions.map((version) => workload.readyPods(version, limited(signal))));
         return ready.flat()[0];
       },
     };
+  };
+
+  const placeOf = (request: ProbeRequest, signal: AbortSignal): Promise<Place> => {
+    if (request.target === "candidate") return versionPlace(candidate, request.sequence, signal);
+    const [baseline] = Object.keys(request.expected);
+    if (request.target === "baseline" && baseline !== undefined)
+      return versionPlace(baseline, request.sequence, signal);
+    return servicePlace(request, signal);
   };
 
   return {
@@ -92,10 +110,14 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
     measure: async (request, signal) => {
       const startedAtMs = clock.nowMs();
       try {
-        const place =
-          request.target === "candidate" ? await candidatePlace(request, signal) : await servicePlace(request, signal);
+        const { probe } = request;
+        if (probe.kind === "difference") {
+          if (!options.measureDifference) throw new Error("this router copies no requests");
+          return await options.measureDifference(probe, signal);
+        }
+        const place = await placeOf(request, signal);
         reach ??= findReach(options.reach ?? "auto", place, signal);
-        return await measureAt(request.probe, place, await reach, signal);
+        return await measureAt(probe, place, await reach, signal);
       } catch (thrown) {
         const verdict = thrown instanceof NothingThere ? "fail" : "error";
         return {
@@ -110,7 +132,7 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
   };
 
   async function measureAt(
-    probe: Probe,
+    probe: HttpProbe | TcpProbe,
     place: Place,
     way: "direct" | "kubernetesApi",
     signal: AbortSignal,
@@ -123,10 +145,15 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
 
   async function proxyPlace(place: Place): Promise<HttpPlace> {
     const { headers, ...tls } = await api.credentials();
+    if (place.proxyPath === undefined) {
+      throw new Error(
+        `${place.host}:${place.port} is not reachable from here, and the Kubernetes API has no way to it`,
+      );
+    }
     return { url: `${api.server.replace(/\/$/, "")}${place.proxyPath}`, headers, tls, via: "kubernetesApi" };
   }
 
-  async function measureByPortForward(probe: Probe, place: Place, signal: AbortSignal): Promise<Measurement> {
+  async function measureByPortForward(probe: TcpProbe, place: Place, signal: AbortSignal): Promise<Measurement> {
     const startedAtMs = clock.nowMs();
     const measured = (verdict: Measurement["verdict"], message: string): Measurement => ({
       probe: probe.name,
@@ -137,7 +164,7 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
     });
     const pod = await place.pod();
     if (!pod) return measured("fail", "expected a connection, measured none: no Pod is ready");
-    const refused = await forwardOnce(options.configuration, shape.namespace, pod.name, containerPort, clock, signal);
+    const refused = await forwardOnce(options.configuration, options.namespace, pod.name, containerPort, clock, signal);
     return refused === undefined
       ? measured("pass", `connected to Pod ${pod.name} through the Kubernetes API`)
       : measured("fail", `expected a connection, measured none: ${refused}`);
@@ -149,9 +176,9 @@ class NothingThere extends Error {
   override readonly name = "NothingThere";
 }
 
-function directPlace(probe: Probe, { host, port }: Place): HttpPlace {
-  const scheme = probe.kind === "http" ? (probe.scheme ?? "http") : "http";
-  return { url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}` };
+function directPlace(probe: HttpProbe, { host, port, headers }: Place): HttpPlace {
+  const url = `${probe.scheme ?? "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return { url, ...(headers ? { headers } : {}) };
 }
 
 async function findReach(
@@ -160,6 +187,7 @@ async function findReach(
   signal: AbortSignal,
 ): Promise<"direct" | "kubernetesApi"> {
   if (wanted !== "auto") return wanted;
+  if (place.proxyPath === undefined) return "direct";
   return (await answers(place, signal)) ? "direct" : "kubernetesApi";
 }
 

@@ -99,6 +99,7 @@ export abstract class Release extends pulumi.ComponentResource {
         cluster,
         containerPort: args.container.port,
         router: pulumi.output({
+          kind: "service" as const,
           name,
           namespace,
           type: args.service?.type ?? "ClusterIP",

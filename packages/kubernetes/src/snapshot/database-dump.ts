@@ -4,7 +4,8 @@ import { Writable } from "node:stream";
 import { Exec, type KubeConfig, type V1Status } from "@kubernetes/client-node";
 import type { SnapshotTaken } from "@bascule/pulumi";
 import { z } from "zod";
-import { ApiError, type Api } from "../api.ts";
+import type { Api } from "../api.ts";
+import { jobPollMs, jobsOf, lastLinesOf, removeJob } from "../jobs.ts";
 import { releaseLabel } from "../labels.ts";
 import { restrictedContainer, restrictedPod } from "../components/restricted.ts";
 import type { DatabaseDumpSpec } from "./snapshot-spec.ts";
@@ -23,7 +24,6 @@ export interface DatabaseDumpRequest {
 
 const dumpFile = "/bascule/dump";
 const defaultTimeoutMs = 1_800_000;
-const pollMs = 250;
 const deleteLimitMs = 30_000;
 
 /**
@@ -34,7 +34,7 @@ export async function snapshotDatabase(request: DatabaseDumpRequest, signal: Abo
   const { api, directory, id, spec, takenAt } = request;
   const limitMs = spec.timeoutMs ?? defaultTimeoutMs;
   const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-  const jobs = `/apis/batch/v1/namespaces/${encodeURIComponent(request.namespace)}/jobs`;
+  const jobs = jobsOf(request.namespace);
   const name = id.slice(0, 63).replace(/[^a-z0-9]+$/, "");
   const draft = await beginSnapshot(directory, id, `databaseDump ${spec.name}`);
   try {
@@ -133,21 +133,13 @@ async function dumpedPod({ api, namespace }: DatabaseDumpRequest, name: string, 
     const exitCode = status?.initContainerStatuses[0]?.state.terminated?.exitCode;
     if (pod && exitCode !== undefined && exitCode !== 0) {
       throw new Error(
-        `Its command ended with code ${exitCode}: ${await logOf(api, `${pods}/${pod.metadata.name}`, signal)}`,
+        `Its command ended with code ${exitCode}: ${await lastLinesOf(api, `${pods}/${pod.metadata.name}`, "dump", signal)}`,
       );
     }
     if (pod && status?.containerStatuses[0]?.state.running) return pod.metadata.name;
     last = status?.initContainerStatuses[0]?.state.waiting?.reason ?? status?.phase ?? last;
-    await sleep(pollMs, undefined, { signal }).catch(() => {});
+    await sleep(jobPollMs, undefined, { signal }).catch(() => {});
     if (signal.aborted) throw new Error(`It took too long; the last that was seen of it: ${last}.`);
-  }
-}
-
-async function logOf(api: Api, pod: string, signal: AbortSignal): Promise<string> {
-  try {
-    return await api.text(`${pod}/log?container=dump&tailLines=5`, signal);
-  } catch {
-    return "its log cannot be read";
   }
 }
 
@@ -182,24 +174,4 @@ function collect(chunks: Buffer[]): Writable {
       done();
     },
   });
-}
-
-async function removeJob(api: Api, path: string, signal: AbortSignal): Promise<void> {
-  try {
-    await api.send(
-      {
-        method: "DELETE",
-        path: `${path}?propagationPolicy=Foreground`,
-        body: { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0 },
-      },
-      z.unknown(),
-      signal,
-    );
-    for (;;) {
-      await api.send({ method: "GET", path }, z.unknown(), signal);
-      await sleep(pollMs, undefined, { signal });
-    }
-  } catch (thrown) {
-    if (!(thrown instanceof ApiError && thrown.status === 404)) throw thrown;
-  }
 }

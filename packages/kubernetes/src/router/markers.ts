@@ -1,0 +1,63 @@
+import { canonicalJson, markerSchema, type Marker, type VersionId } from "@bascule/core";
+import { RouterConflict } from "@bascule/engine";
+import { z } from "zod";
+import { abortAnnotation, historyAnnotation, markerAnnotation } from "../labels.ts";
+
+/** The annotations of an object. */
+export type Annotations = Readonly<Record<string, string>>;
+
+const historySchema = z.array(z.string());
+
+/** The annotation that holds a marker. */
+export function markerNote(marker: Marker): Annotations {
+  return { [markerAnnotation]: canonicalJson(marker) };
+}
+
+/** The marker on an object, if there is one. */
+export function markerIn(annotations: Annotations): Marker | null {
+  const text = annotations[markerAnnotation];
+  return text === undefined ? null : markerSchema.parse(JSON.parse(text));
+}
+
+/** The versions that were promoted, the newest first. */
+export function historyIn(annotations: Annotations): readonly VersionId[] {
+  const text = annotations[historyAnnotation];
+  return text === undefined ? [] : historySchema.catch([]).parse(JSON.parse(text));
+}
+
+/** The annotation that keeps the history. */
+export function historyNote(history: readonly VersionId[] | undefined): Annotations {
+  return history === undefined ? {} : { [historyAnnotation]: JSON.stringify(history) };
+}
+
+/** All annotations but those of a transaction under way. */
+export function withoutTransaction(annotations: Annotations): Annotations {
+  return without(annotations, [markerAnnotation, abortAnnotation]);
+}
+
+/** All annotations but an abort mark. */
+export function withoutAbort(annotations: Annotations): Annotations {
+  return without(annotations, [abortAnnotation]);
+}
+
+function without(annotations: Annotations, keys: readonly string[]): Annotations {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => !keys.includes(key)));
+}
+
+/** The marker to write when ours is renewed: that of a later step stays, with the new lease. */
+export function renewed(found: Marker | null, marker: Marker): Marker {
+  return found && found.step > marker.step ? { ...found, leaseUntilMs: marker.leaseUntilMs } : marker;
+}
+
+/** Whether two markers are of one claim; a renewed lease is still the same claim. */
+export function isSameClaim(left: Marker | null, right: Marker | null): boolean {
+  return left?.transaction === right?.transaction && left?.fencing === right?.fencing;
+}
+
+/** The error that tells who has an object that is not ours. */
+export function notOurs(found: Marker | null, what: string): RouterConflict {
+  const holder = found
+    ? `transaction ${found.transaction} of process ${found.owner.processId} on ${found.owner.host} has it`
+    : "its marker was removed by somebody";
+  return new RouterConflict(`The ${what} is not ours to change: ${holder}.`);
+}

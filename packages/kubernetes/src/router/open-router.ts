@@ -1,0 +1,50 @@
+import type { Api } from "../api.ts";
+import { gatewayEntrance, type Entrance } from "./entrance.ts";
+import { httpRouteTraffic } from "./http-route-router.ts";
+import { objectRouter, type ObjectRouter } from "./object-router.ts";
+import type { RouterShape } from "./router-shape.ts";
+import { servedBy } from "./served.ts";
+import { serviceTraffic } from "./service-router.ts";
+import { clusterAddressOf, type ServiceShape } from "./service-shape.ts";
+
+/** A router, and where its clients come in; `undefined` where only the user can tell. */
+export interface OpenedRouter {
+  readonly router: ObjectRouter;
+  readonly entrance: Entrance | undefined;
+}
+
+/** The adapter for a declared router. */
+export function openRouter(api: Api, release: string, shape: RouterShape): OpenedRouter {
+  const isServed = servedBy(api, release, shape.namespace);
+  switch (shape.kind) {
+    case "service": {
+      const router = objectRouter(api, release, serviceTraffic(release, shape), isServed);
+      return { router, entrance: serviceEntrance(router, shape) };
+    }
+    case "httpRoute": {
+      const [parent] = shape.parentRefs;
+      const gateway = {
+        name: parent?.name ?? "",
+        namespace: parent?.namespace ?? shape.namespace,
+        sectionName: parent?.sectionName,
+        hostname: shape.hostnames[0],
+      };
+      return {
+        router: objectRouter(api, release, httpRouteTraffic(release, shape), isServed),
+        entrance: gatewayEntrance(api, gateway),
+      };
+    }
+  }
+}
+
+function serviceEntrance(router: ObjectRouter, shape: ServiceShape): Entrance {
+  const port = shape.ports[0]?.port ?? 0;
+  const service = `/api/v1/namespaces/${encodeURIComponent(shape.namespace)}/services/${encodeURIComponent(shape.name)}`;
+  return {
+    title: `the Service ${shape.namespace}/${shape.name}`,
+    address: async (signal) => {
+      const host = clusterAddressOf(await router.read(signal));
+      return host === undefined ? undefined : { host, port, proxyPath: `${service}:${port}/proxy` };
+    },
+  };
+}

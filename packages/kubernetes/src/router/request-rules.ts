@@ -1,0 +1,28 @@
+import type { Affinity, RequestMatch, VersionId } from "@bascule/core";
+
+const defaultMaxAgeSeconds = 86_400;
+
+/** The cookie that keeps a user at a version. */
+export function affinityCookie(release: string, { cookieName }: Affinity): string {
+  return cookieName ?? `bascule-${release}`;
+}
+
+/** The header that makes a browser come back to the candidate. */
+export function setCookie(release: string, affinity: Affinity, candidate: VersionId): string {
+  const maxAge = affinity.maxAgeSeconds ?? defaultMaxAgeSeconds;
+  return `${affinityCookie(release, affinity)}=${candidate}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax`;
+}
+
+/** A pattern (RE2) for a whole Cookie header in which a cookie has such a value. */
+export function cookiePattern(
+  cookie: string,
+  { exact, prefix, regex }: Omit<RequestMatch, "header" | "cookie">,
+): string {
+  const value = exact === undefined ? (regex ?? `${escapeRegex(prefix ?? "")}[^;]*`) : escapeRegex(exact);
+  return `^(.*;\\s*)?${escapeRegex(cookie)}=${value}(;.*)?$`;
+}
+
+/** Text as a pattern that matches just that text. */
+export function escapeRegex(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
