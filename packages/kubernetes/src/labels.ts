@@ -11,6 +11,10 @@ export const mirrorLabel = "bascule.dev/mirror-of";
 export const markerAnnotation = "bascule.dev/transaction";
 /** Where the versions that were promoted are kept, the newest first. */
 export const historyAnnotation = "bascule.dev/history";
+/** Where a Service that two versions share keeps the weights that their sizes stand for. */
+export const weightsAnnotation = "bascule.dev/weights";
+/** On what stands beside the router object: the fencing number of the last transaction that wrote it. */
+export const fencingAnnotation = "bascule.dev/fencing";
 /** Set by whoever wants the transaction under way to be given up. */
 export const abortAnnotation = "bascule.dev/abort";
 

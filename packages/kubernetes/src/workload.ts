@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CandidateSize, VersionId } from "@bascule/core";
-import type { Workload } from "@bascule/engine";
+import { RouterConflict, type Workload } from "@bascule/engine";
 import { z } from "zod";
 import { ApiError, type Api } from "./api.ts";
-import { releaseLabel, selectorText, versionSelector } from "./labels.ts";
+import { fencingAnnotation, releaseLabel, selectorText, versionLabel, versionSelector } from "./labels.ts";
 
 /** A Pod that can serve. */
 export interface ReadyPod {
@@ -13,11 +13,17 @@ export interface ReadyPod {
 
 /** The Pods of a release's versions. */
 export interface KubernetesWorkload extends Workload {
+  /** The versions that there are Deployments of. */
+  versions(signal: AbortSignal): Promise<readonly VersionId[]>;
   readyPods(version: VersionId, signal: AbortSignal): Promise<readonly ReadyPod[]>;
   /** How many Pods a version should have, and how many are ready. */
   sizeOf(version: VersionId, signal: AbortSignal): Promise<VersionSize>;
-  /** Asks for so many Pods, without waiting for them. */
-  resize(version: VersionId, replicas: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Asks for so many Pods, without waiting for them. With a fencing number, a transaction that is late is refused.
+   *
+   * @throws RouterConflict when a transaction with a higher number has sized this version since
+   */
+  resize(version: VersionId, replicas: number, signal: AbortSignal, fencing?: number): Promise<void>;
   /** Comes back when exactly so many Pods are ready, and none is left over. */
   untilSize(version: VersionId, replicas: number, signal: AbortSignal): Promise<void>;
 }
@@ -26,6 +32,8 @@ export interface KubernetesWorkload extends Workload {
 export interface VersionSize {
   readonly wanted: number;
   readonly ready: number;
+  /** Those that are there, ready or not, and not about to go. */
+  readonly present: number;
 }
 
 /** How large the versions of a release are, where that is not left to their Deployments. */
@@ -49,11 +57,16 @@ export const podSchema = z.looseObject({
 });
 
 const deploymentSchema = z.looseObject({
-  metadata: z.looseObject({ name: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
+  metadata: z.looseObject({
+    name: z.string(),
+    resourceVersion: z.string(),
+    annotations: z.record(z.string(), z.string()).default({}),
+  }),
   spec: z.looseObject({ replicas: z.number().default(1) }),
 });
 
 const sizePollMs = 200;
+const conflictPauseMs = 50;
 
 export function kubernetesWorkload(
   api: Api,
@@ -63,18 +76,36 @@ export function kubernetesWorkload(
 ): KubernetesWorkload {
   const deployments = `/apis/apps/v1/namespaces/${encodeURIComponent(namespace)}/deployments`;
   const collection = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+  const pathOf = (version: VersionId) => `${deployments}/${encodeURIComponent(version)}`;
+  const deploymentsOf = (signal: AbortSignal) =>
+    api.list(deployments, { labelSelector: `${releaseLabel}=${release},${versionLabel}` }, deploymentSchema, signal);
   const podsOf = (version: VersionId, signal: AbortSignal) =>
     api.list(collection, { labelSelector: selectorText(versionSelector(release, version)) }, podSchema, signal);
 
-  const resize = async (version: VersionId, replicas: number, signal: AbortSignal): Promise<void> => {
-    const path = `${deployments}/${encodeURIComponent(version)}`;
-    const body = { spec: { replicas } };
-    await api.send({ method: "PATCH", path, body, contentType: "application/merge-patch+json" }, z.unknown(), signal);
-    const { spec } = await api.send({ method: "GET", path }, deploymentSchema, signal);
-    if (spec.replicas !== replicas) {
-      throw new Error(
-        `The Deployment ${namespace}/${version} was scaled to ${spec.replicas} by somebody, not to ${replicas}.`,
-      );
+  const readDeployment = (version: VersionId, signal: AbortSignal) =>
+    api.send({ method: "GET", path: pathOf(version) }, deploymentSchema, signal);
+
+  const resize: KubernetesWorkload["resize"] = async (version, replicas, signal, fencing) => {
+    for (;;) {
+      const { metadata, spec } = await readDeployment(version, signal);
+      const latest = Number(metadata.annotations[fencingAnnotation] ?? 0);
+      if (fencing !== undefined && latest > fencing) {
+        throw new RouterConflict(`The Deployment ${namespace}/${version} was sized by a later transaction.`);
+      }
+      if (spec.replicas === replicas && (fencing === undefined || latest === fencing)) return;
+      const annotations = fencing === undefined ? {} : { [fencingAnnotation]: String(fencing) };
+      const body = { metadata: { resourceVersion: metadata.resourceVersion, annotations }, spec: { replicas } };
+      try {
+        await api.send(
+          { method: "PATCH", path: pathOf(version), body, contentType: "application/merge-patch+json" },
+          z.unknown(),
+          signal,
+        );
+      } catch (thrown) {
+        // The status of a Deployment changes all the time: look again.
+        if (!(thrown instanceof ApiError && thrown.status === 409)) throw thrown;
+        await sleep(conflictPauseMs, undefined, { signal });
+      }
     }
   };
 
@@ -92,8 +123,9 @@ export function kubernetesWorkload(
   const fullSize = async (version: VersionId, signal: AbortSignal): Promise<number> => {
     const declared = sizes?.replicas ?? 1;
     if (sizes?.isAutoscaled !== true) return declared;
-    const all = await api.list(deployments, { labelSelector: `${releaseLabel}=${release}` }, deploymentSchema, signal);
-    const others = all.filter(({ metadata }) => metadata.name !== version).map(({ spec }) => spec.replicas);
+    const others = (await deploymentsOf(signal))
+      .filter(({ metadata }) => metadata.name !== version)
+      .map(({ spec }) => spec.replicas);
     return Math.max(declared, ...others);
   };
 
@@ -103,11 +135,12 @@ export function kubernetesWorkload(
   return {
     resize,
     untilSize,
+    versions: async (signal) => (await deploymentsOf(signal)).map(({ metadata }) => metadata.name),
     sizeOf: async (version, signal) => {
-      const path = `${deployments}/${encodeURIComponent(version)}`;
-      const { spec } = await api.send({ method: "GET", path }, deploymentSchema, signal);
+      const { spec } = await readDeployment(version, signal);
       const pods = await podsOf(version, signal);
-      return { wanted: spec.replicas, ready: pods.filter(isReady).length };
+      const present = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined).length;
+      return { wanted: spec.replicas, ready: pods.filter(isReady).length, present };
     },
     scale: async (version, size, signal) => {
       const replicas = await replicasOf(version, size, signal);

@@ -72,7 +72,7 @@ export interface AroundWrites {
   /** After the object was removed for good. */
   afterRemove?(signal: AbortSignal): Promise<void>;
   /** Notes that a shift leaves on the object, beside the marker. */
-  notesOf?(traffic: Traffic): Annotations;
+  notesOf?(traffic: Traffic, candidate: VersionId): Annotations;
 }
 
 /** A {@link Router} that also shows and removes its object. */
@@ -80,6 +80,8 @@ export interface ObjectRouter extends Router {
   read(signal: AbortSignal): Promise<LiveObject | undefined>;
   readShape(signal: AbortSignal): Promise<unknown>;
   remove(signal: AbortSignal): Promise<void>;
+  /** @throws RouterConflict when the object does not carry our marker: what stands beside it is then not ours either */
+  confirm(marker: Marker, signal: AbortSignal): Promise<void>;
 }
 
 /** An object as it should be; `null`: not at all. */
@@ -177,7 +179,7 @@ export function objectRouter(
     annotations: {
       ...live?.metadata.annotations,
       ...object.annotations,
-      ...around.notesOf?.(traffic),
+      ...around.notesOf?.(traffic, marker.candidate),
       ...markerNote(marker),
     },
     spec: object.withTraffic(object.declaredSpec(live?.spec), traffic, marker.candidate),
@@ -188,7 +190,7 @@ export function objectRouter(
     const isFormer = sameWeights(object.weightsOf(spec), weights);
     return {
       labels,
-      annotations: { ...annotations, ...around.notesOf?.({ weights }), ...markerNote(marker) },
+      annotations: { ...annotations, ...around.notesOf?.({ weights }, marker.candidate), ...markerNote(marker) },
       // An object that was deleted by hand comes back as it was: a Service with its address, which clients may know by heart.
       spec: isFormer ? spec : object.withTraffic(spec, { weights }, marker.candidate),
     };
@@ -205,8 +207,14 @@ export function objectRouter(
     if (!isSameClaim(found, marker)) throw notOurs(found, title);
   };
 
+  const confirm = async (marker: Marker, signal: AbortSignal): Promise<void> => {
+    const live = await read(signal);
+    if (live) mustBeOurs(live, marker);
+  };
+
   return {
     read,
+    confirm,
     readShape: async (signal) => {
       const live = await read(signal);
       return live && object.shapeOf(live);
@@ -247,8 +255,7 @@ export function objectRouter(
       if (!(await isServed([marker.candidate], signal)) || !(await isServed(served, signal))) {
         throw new Error(`No Pod of ${marker.candidate} is ready, so no traffic is moved to it.`);
       }
-      const ours = await read(signal);
-      if (ours) mustBeOurs(ours, marker);
+      await confirm(marker, signal);
       await around.beforeShift?.(traffic, marker, signal);
       await settle((live) => {
         if (!live) throw new Error(`The ${title} was deleted by somebody while traffic was moved.`);

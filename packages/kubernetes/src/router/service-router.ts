@@ -22,7 +22,7 @@ export function serviceTraffic(release: string, shape: ServiceShape): TrafficObj
 
     declaredSpec: (live) => declaredService(shape, live),
     withTraffic: (spec, traffic) => ({ ...spec, selector: selectorFor(release, traffic) }),
-    weightsOf: (spec) => weightsOfSelector(release, selectorSchema.parse(spec["selector"])),
+    weightsOf: (spec) => weightsOfSelector(release, selectorOf(spec)),
     isSame: isSameService,
     shapeOf: (live) => shapeOf(live, shape),
   };
@@ -34,7 +34,7 @@ export function declaredService(shape: ServiceShape, live: Spec | undefined): Sp
   return {
     ...live,
     type: shape.type,
-    selector: selectorSchema.parse(live?.["selector"]),
+    selector: live ? selectorOf(live) : {},
     ports: shape.ports.map((port) => ({
       ...livePorts.find(({ name }) => name === port.name),
       ...port,
@@ -46,10 +46,15 @@ export function declaredService(shape: ServiceShape, live: Spec | undefined): Sp
 /** Kubernetes fills in defaults, so the live one may say more; but it may have no other selector and no other ports. */
 export function isSameService(live: Spec, wanted: Spec): boolean {
   return (
-    isDeepStrictEqual(selectorSchema.parse(live["selector"]), selectorSchema.parse(wanted["selector"])) &&
+    isDeepStrictEqual(selectorOf(live), selectorOf(wanted)) &&
     contains(live["ports"] ?? [], wanted["ports"] ?? []) &&
     live["type"] === wanted["type"]
   );
+}
+
+/** The labels by which a Service picks its Pods. */
+export function selectorOf(spec: Spec): Readonly<Record<string, string>> {
+  return selectorSchema.parse(spec["selector"]);
 }
 
 /** Who is picked by a selector. */

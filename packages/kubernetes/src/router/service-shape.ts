@@ -4,7 +4,7 @@ import type { LiveObject } from "./object-router.ts";
 export const portNumber = z.int().min(1).max(65_535);
 
 /** What a release declares of its Service; who has the traffic is not part of it. */
-const serviceFields = {
+export const serviceFields = {
   name: z.string().min(1),
   namespace: z.string().min(1),
   type: z.enum(["ClusterIP", "NodePort", "LoadBalancer"]),
