@@ -4,6 +4,8 @@ import type { Progress } from "../progress.ts";
 export interface Cluster {
   readonly kubeconfigPath: string;
   readonly context: string;
+  /** Whose it is. In a user's own cluster the rig changes nothing beside the namespaces of the tests. */
+  readonly owner: "rig" | "user";
   /** In words, for example `single node built from source, Kubernetes v1.36.3`. */
   readonly description: string;
   /** Makes the API server unreachable until the returned function is called, for `maximumMs` at the most. */

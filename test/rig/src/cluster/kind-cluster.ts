@@ -38,6 +38,7 @@ export async function startKindCluster({ progress }: StartOptions): Promise<Clus
   return {
     kubeconfigPath,
     context: `kind-${name}`,
+    owner: "rig",
     description: `kind ${versions.kind}, ${versions.kindNodeImage}`,
     interruptApiServer: async (maximumMs) => {
       const node = `${name}-control-plane`;

@@ -25,6 +25,7 @@ export async function useNamedContext(context: string, progress: Progress): Prom
   return {
     kubeconfigPath,
     context,
+    owner: "user",
     description: `the context ${context}, Kubernetes ${gitVersion}`,
     interruptApiServer: () =>
       Promise.reject(

@@ -69,6 +69,7 @@ export async function startOwnCluster({ progress, keep = false }: StartOptions):
   return {
     kubeconfigPath: files.kubeconfig("admin"),
     context: "bascule-rig",
+    owner: "rig",
     description: `single node of its own, Kubernetes v${versions.kubernetes}`,
     interruptApiServer: (maximumMs) => interrupt(files, maximumMs),
     stop: () => leave(files, progress),
