@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -29,9 +31,13 @@ var (
 	exitBehind      = os.Getenv("EXIT_BEHIND_SERVICE") == "true"
 	failHealth      = os.Getenv("FAIL_HEALTH") == "true"
 	draining        atomic.Bool
+	fields          = object("FIELDS")
 	answered, wrong atomic.Int64
+	posts, mirrored atomic.Int64
 	leaked          [][]byte
 )
+
+const echoLimit = 1 << 20
 
 func main() {
 	time.Sleep(slowStart)
@@ -66,15 +72,32 @@ func routes() http.Handler {
 			refuse(w, "unhealthy by configuration")
 			return
 		}
-		serve(w, r, map[string]string{"status": "ok", "version": version})
+		serve(w, r, map[string]any{"status": "ok", "version": version})
+	})
+	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, map[string]any{
+			"version": version, "ok": answered.Load(), "wrong": wrong.Load(), "posts": posts.Load(), "mirrored": mirrored.Load(),
+		})
 	})
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "# TYPE web_requests_total counter\nweb_requests_total{version=%q,result=\"ok\"} %d\nweb_requests_total{version=%q,result=\"error\"} %d\n",
 			version, answered.Load(), version, wrong.Load())
 	})
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		cookies := map[string]string{}
+		for _, cookie := range r.Cookies() {
+			cookies[cookie.Name] = cookie.Value
+		}
+		content, _ := io.ReadAll(io.LimitReader(r.Body, echoLimit))
+		serve(w, r, map[string]any{
+			"version": version, "method": r.Method, "path": r.URL.Path, "headers": r.Header, "cookies": cookies, "body": string(content),
+		})
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		host, _ := os.Hostname()
-		serve(w, r, map[string]string{"version": version, "host": host})
+		body := map[string]any{"version": version, "host": host}
+		maps.Copy(body, fields)
+		serve(w, r, body)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("x-version", version)
@@ -88,7 +111,13 @@ func routes() http.Handler {
 	})
 }
 
-func serve(w http.ResponseWriter, r *http.Request, body map[string]string) {
+func serve(w http.ResponseWriter, r *http.Request, body map[string]any) {
+	if r.Method == http.MethodPost {
+		posts.Add(1)
+	}
+	if r.Header.Get("x-bascule-mirrored") != "" {
+		mirrored.Add(1)
+	}
 	if throughService(r) {
 		if exitBehind {
 			os.Exit(3)
@@ -104,6 +133,10 @@ func serve(w http.ResponseWriter, r *http.Request, body map[string]string) {
 		return
 	}
 	answered.Add(1)
+	answer(w, body)
+}
+
+func answer(w http.ResponseWriter, body map[string]any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(body)
 }
@@ -154,6 +187,14 @@ func number(name string, otherwise float64) float64 {
 		log.Fatalf("%s = %q is not a number", name, value)
 	}
 	return parsed
+}
+
+func object(name string) map[string]any {
+	value := map[string]any{}
+	if err := json.Unmarshal([]byte(text(name, "{}")), &value); err != nil {
+		log.Fatalf("%s = %q is not a JSON object: %v", name, os.Getenv(name), err)
+	}
+	return value
 }
 
 func milliseconds(name string, otherwise float64) time.Duration {

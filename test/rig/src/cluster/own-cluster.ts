@@ -32,7 +32,13 @@ import {
 } from "./programs.ts";
 
 /** What is written down about a running cluster, so that the next process can join, leave or clean it up. */
-const stateSchema = z.strictObject({ first: processSchema, users: z.array(processSchema), keep: z.boolean() });
+const stateSchema = z.strictObject({
+  first: processSchema,
+  users: z.array(processSchema),
+  keep: z.boolean(),
+  /** The archives of the images that it has; their names tell their content. */
+  images: z.array(z.string()).default([]),
+});
 type State = z.infer<typeof stateSchema>;
 
 const startLimitMs = 60_000;
@@ -48,16 +54,25 @@ export async function startOwnCluster({ progress, keep = false }: StartOptions):
     const running = await readState(files);
     if (running && isAlive(running.first) && (await isUsable(running, files))) {
       progress("joining the cluster that runs already");
+      const isolation = { processId: running.first.processId };
+      const changed = archives.filter((archive) => !running.images.includes(archive));
+      await importImages(files, paths.ctr, changed, isolation);
       await writeState(files, {
         ...running,
         users: [...running.users.filter(isAlive), thisProcess()],
         keep: running.keep || keep,
+        images: [...running.images, ...changed],
       });
       return;
     }
     await clear(files, running, progress);
     const isolation = await openIsolation();
-    await writeState(files, { first: identify(isolation.processId), users: [thisProcess()], keep });
+    await writeState(files, {
+      first: identify(isolation.processId),
+      users: [thisProcess()],
+      keep,
+      images: [...archives],
+    });
     try {
       await bringUp(files, paths, archives, isolation, progress);
     } catch (thrown) {
@@ -133,7 +148,7 @@ async function bringUp(
   launch(apiServer(paths, files));
   progress("etcd, containerd and the API server are starting");
 
-  const importing = importImages(files, paths.ctr, archives, isolation, until);
+  const importing = importImages(files, paths.ctr, archives, isolation);
   const api = coreApi(files);
   await until("the API server", "kube-apiserver", () => succeeds(() => api.getAPIResources()));
   progress("the API server answers");
@@ -154,13 +169,17 @@ async function importImages(
   ctr: string,
   archives: readonly string[],
   isolation: Isolation,
-  until: (what: string, name: string, isDone: () => Promise<boolean>) => Promise<void>,
 ): Promise<void> {
   const command = (...parameters: string[]) =>
     inside(isolation, [ctr, "--address", files.containerdSocket, "--namespace", "k8s.io", ...parameters]);
   const execute = ([program, ...parameters]: readonly string[], reject: boolean) =>
     execa(program ?? "nsenter", parameters, { reject, timeout: 30_000 });
-  await until("containerd", "containerd", async () => (await execute(command("version"), false)).exitCode === 0);
+  await waitFor(
+    "containerd",
+    startLimitMs,
+    async () => (await execute(command("version"), false)).exitCode === 0,
+    () => tailOf("containerd", files),
+  );
   for (const archive of archives) await execute(command("images", "import", "--local", archive), true);
 }
 
