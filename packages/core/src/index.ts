@@ -78,6 +78,19 @@ export {
   type ProbeAnalysis,
   type TcpProbe,
 } from "./probe.ts";
+export {
+  nextReplicaCounts,
+  type NextReplicaCounts,
+  type ObservedReplicaCounts,
+  type ObservedReplicas,
+} from "./replicas/next-replica-counts.ts";
+export { planReplicaCounts, type ReplicaCounts, type ReplicaShare } from "./replicas/plan-replica-counts.ts";
+export {
+  replicaLimitsOf,
+  replicaLimitsSchema,
+  type ReplicaLimitOptions,
+  type ReplicaLimits,
+} from "./replicas/replica-limits.ts";
 export { beginRings, nextRing, type RingTransition } from "./rings/next-ring.ts";
 export { planRings, type Ring, type RingPlan } from "./rings/plan-rings.ts";
 export type { RingFact } from "./rings/ring-fact.ts";
