@@ -6,7 +6,7 @@ import type { ReplicaLimits } from "./replica-limits.ts";
 export interface ObservedReplicas {
   /** How many Pods it is asked to have. */
   readonly wanted: number;
-  /** How many of its Pods can serve now; more than wanted while Pods are ending. */
+  /** How many of its Pods can serve now, without those that are ending; more than wanted until the cluster has noticed that it shrinks. */
   readonly available: number;
 }
 
@@ -29,8 +29,8 @@ export interface NextReplicaCounts {
 }
 
 /**
- * The next sizes on the way from what is observed to the target. The Pods asked for, and those that are still ending, never sum to
- * more than `total + surge`; the available ones never fall below `total - unavailable` by what is asked for here. Within these
+ * The next sizes on the way from what is observed to the target. The Pods asked for, and those that serve beyond that, never
+ * sum to more than `total + surge`; the available ones never fall below `total - unavailable` by what is asked for here. Within these
  * limits the stable version grows first, then the candidate, and what has too many shrinks. Shrinking a version waits for the other
  * one alone, never for its own health, since Kubernetes ends the Pods first that are not available. So whenever Pods become
  * available, the next sizes are nearer to the target, and going back depends on the stable version only.
@@ -71,7 +71,7 @@ function checkTarget({ stable, candidate }: ReplicaCounts, least: number, most: 
   );
 }
 
-/** Pods that take up room: those asked for, and those that have not ended yet. */
+/** Pods that take up room: those asked for, and those that serve beyond that. */
 function presentOf({ wanted, available }: ObservedReplicas): number {
   return Math.max(wanted, available);
 }
