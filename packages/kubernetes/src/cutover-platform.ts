@@ -34,7 +34,7 @@ export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
     const configuration = loadKubeConfig(inputs.cluster);
     const api = connectApi(configuration);
     const workload = kubernetesWorkload(api, release, namespace, inputs.sizes);
-    const { router, entrance: found } = openRouter(api, release, shape);
+    const { router, entrance: found } = openRouter(api, release, shape, workload);
     const entrance = inputs.entrance ? declaredEntrance(inputs.entrance) : (found ?? unknownEntrance(shape.kind));
     const { reach } = inputs.cluster;
     return {

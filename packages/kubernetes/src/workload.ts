@@ -38,10 +38,10 @@ export interface VersionSize {
 
 /** How large the versions of a release are, where that is not left to their Deployments. */
 export const sizesSchema = z.strictObject({
-  /** Full size, in Pods; with an autoscaler its minimum. */
+  /** Full size, in Pods; with an autoscaler what it begins with. */
   replicas: z.int().min(0),
-  /** An autoscaler sizes what serves, so a candidate becomes as large as that before it has traffic. */
-  isAutoscaled: z.boolean(),
+  /** The spec of the autoscaler that sizes what serves; a candidate becomes as large as that before it has everything. */
+  autoscaler: z.record(z.string(), z.unknown()).optional(),
 });
 export type Sizes = z.infer<typeof sizesSchema>;
 
@@ -122,7 +122,7 @@ export function kubernetesWorkload(
   /** The size that serves now, which an autoscaler may have raised over the declared one. */
   const fullSize = async (version: VersionId, signal: AbortSignal): Promise<number> => {
     const declared = sizes?.replicas ?? 1;
-    if (sizes?.isAutoscaled !== true) return declared;
+    if (sizes?.autoscaler === undefined) return declared;
     const others = (await deploymentsOf(signal))
       .filter(({ metadata }) => metadata.name !== version)
       .map(({ spec }) => spec.replicas);

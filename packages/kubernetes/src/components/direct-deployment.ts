@@ -1,9 +1,19 @@
 import type * as pulumi from "@pulumi/pulumi";
-import type { ReleaseArgs } from "./release-args.ts";
-import { Release } from "./release.ts";
+import { directArgsSchema, type ReleaseArgs } from "./release-args.ts";
+import { Release, type ReleaseKind } from "./release.ts";
+import { serviceSwitch } from "./router-input.ts";
 
-/** Arguments of a {@link DirectDeployment}: it has no hold. */
-export type DirectDeploymentArgs = Omit<ReleaseArgs, "holdMs">;
+const direct: ReleaseKind<ReleaseArgs> = {
+  name: "DirectDeployment",
+  strategy: "direct",
+  schema: directArgsSchema,
+  defaultRouter: serviceSwitch(),
+  planOptions: () => ({}),
+  stableOf: () => undefined,
+};
+
+/** Arguments of a {@link DirectDeployment}: it has neither stages nor a hold. */
+export type DirectDeploymentArgs = ReleaseArgs;
 
 /**
  * Releases a small change at once: the new version gets all the traffic as soon as it is ready, and is then verified as clients
@@ -11,6 +21,6 @@ export type DirectDeploymentArgs = Omit<ReleaseArgs, "holdMs">;
  */
 export class DirectDeployment extends Release {
   constructor(name: string, args: DirectDeploymentArgs, options?: pulumi.ComponentResourceOptions) {
-    super("DirectDeployment", "direct", name, args, options);
+    super(direct, name, args, options);
   }
 }

@@ -40,7 +40,15 @@ export function podTemplateOf(release: string, version: string, spec: VersionSpe
   const told = {
     ...main,
     env: [...(main.env ?? []), { name: "BASCULE_VERSION", value: version }],
-    ...(spec.config ? { envFrom: [...(main.envFrom ?? []), { configMapRef: { name: version } }] } : {}),
+    ...withItems("envFrom", main.envFrom, [
+      ...(spec.config ? [{ configMapRef: { name: version } }] : []),
+      ...(spec.secrets ? [{ secretRef: { name: version } }] : []),
+    ]),
+    ...withItems(
+      "volumeMounts",
+      main.volumeMounts,
+      filesOf(version, spec).map(({ name, directory }) => ({ name, mountPath: directory, readOnly: true })),
+    ),
   };
   const constraints = content.spec.topologySpreadConstraints ?? [];
   return {
@@ -48,9 +56,35 @@ export function podTemplateOf(release: string, version: string, spec: VersionSpe
     spec: {
       ...content.spec,
       containers: [told, ...others],
+      ...withItems(
+        "volumes",
+        content.spec.volumes,
+        filesOf(version, spec).map(({ name }) => ({ name, configMap: { name } })),
+      ),
       ...(replicas > 1 ? { topologySpreadConstraints: [...constraints, spread(release, version)] } : {}),
     },
   };
+}
+
+/** The files of a version: one ConfigMap for each directory. */
+export function filesOf(version: string, { files = {} }: VersionSpec) {
+  return Object.entries(files).map(([directory, content], index) => ({
+    name: `${version}-files-${index}`,
+    directory,
+    content,
+  }));
+}
+
+/** A list with more items; no field at all where there is none. */
+function withItems<Field extends string, Item>(
+  field: Field,
+  items: readonly Item[] | undefined,
+  more: readonly Item[],
+): Partial<Record<Field, Item[]>> {
+  const all = [...(items ?? []), ...more];
+  const list: Partial<Record<Field, Item[]>> = {};
+  if (all.length > 0) list[field] = all;
+  return list;
 }
 
 /** Merges at any depth, and joins lists. Without the types, which the Pod's are too deep for. */

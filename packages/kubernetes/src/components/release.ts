@@ -1,13 +1,26 @@
 import { join } from "node:path";
-import { environmentOf, parseInput, planOf, tcp, type Strategy, type VersionId } from "@bascule/core";
+import {
+  BasculeError,
+  environmentOf,
+  parseInput,
+  planOf,
+  tcp,
+  type Plan,
+  type PlanOptions,
+  type Strategy,
+  type VersionId,
+} from "@bascule/core";
 import { protocol } from "@bascule/pulumi";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { manifests } from "../snapshot/snapshot-spec.ts";
+import { autoscalerSpec } from "./autoscale.ts";
 import { Cutover } from "./cutover.ts";
 import { mustBePlain, withPlaceholders } from "./plain.ts";
-import { releaseArgsSchema, type ReleaseArgs } from "./release-args.ts";
+import type { ReleaseArgs, VersionSpec } from "./release-args.ts";
+import { hasVersionServices, labelsOf, routerShape, type RouterInput } from "./router-input.ts";
+import { checkRouter, firstSize, isSizedByCutover } from "./sizing.ts";
 import { Snapshot } from "./snapshot.ts";
 import { declareVersion, versionOf } from "./version-resources.ts";
 
@@ -20,34 +33,55 @@ const defaults = {
 } as const;
 const namePattern = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
-/** What the components for Kubernetes have in common: a release of one service, of which one version at a time has the traffic. */
-export abstract class Release extends pulumi.ComponentResource {
+/** How one kind of release goes about it. */
+export interface ReleaseKind<Args extends ReleaseArgs> {
+  /** The component's name, for example `BlueGreenDeployment`. */
+  readonly name: string;
+  readonly strategy: Strategy;
+  /** What its arguments must be. */
+  readonly schema: z.ZodType;
+  readonly defaultRouter: RouterInput;
+  /** The plan's options, from checked arguments. */
+  planOptions(args: Args): PlanOptions;
+  /** The version in service that is declared beside the candidate. */
+  stableOf(args: Args): VersionSpec | undefined;
+}
+
+/** What the components for Kubernetes have in common: a release of one service, of which one version takes over from another. */
+export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pulumi.ComponentResource {
   /** The version that this program declares, for example `web-3f9ac2d1`. */
   readonly version: VersionId;
   readonly serviceName: pulumi.Output<string>;
   readonly namespace: pulumi.Output<string>;
-  /** Where the service is reached inside the cluster, `address:port`. */
+  /** Where the service is reached, `address:port`. */
   readonly address: pulumi.Output<string>;
+  /** Where the declared version alone is reached inside the cluster, `name.namespace:port`; empty where it has no Service of its own. */
+  readonly previewAddress: pulumi.Output<string>;
+  /** Who has the traffic, in per cent. */
+  readonly weights: pulumi.Output<Record<VersionId, number>>;
   /** The path of the journal of the change that this version came with. */
   readonly journal: pulumi.Output<string>;
-  /** The resource that owns the Service and its traffic. */
+  /** The resource that owns the router and its traffic. */
   readonly cutover: Cutover;
 
   /** @throws BasculeError `invalid-input` before any resource is registered */
   protected constructor(
-    kind: string,
-    strategy: Strategy,
+    kind: ReleaseKind<Args>,
     name: string,
-    args: ReleaseArgs,
+    args: Args,
     options: pulumi.ComponentResourceOptions = {},
   ) {
-    const subject = `${kind} ${JSON.stringify(name)}`;
+    const subject = `${kind.name} ${JSON.stringify(name)}`;
     const environment = args.environment ?? environmentOf(pulumi.getStack());
-    checkArguments(subject, name, args, environment);
-    super(`bascule:kubernetes:${kind}`, name, {}, options);
+    checkArguments(kind, subject, name, args, environment);
+    const router = args.router ?? kind.defaultRouter;
+    const plan = planFor(kind, subject, args, router);
+    const version = versionOf(name, args, subject);
+    const others = otherVersions(name, version, { stable: kind.stableOf(args), standby: args.standby }, subject);
+    super(`bascule:kubernetes:${kind.name}`, name, {}, options);
 
-    const version = versionOf(name, args);
     const replicas = args.replicas ?? defaults.replicas;
+    const servicePort = args.service?.port ?? defaults.servicePort;
     const namespace = pulumi.output(args.namespace ?? defaults.namespace);
     const readyTimeoutMs = args.readyTimeoutMs ?? defaults.readyTimeoutMs;
     const cluster = clusterOf(args);
@@ -72,13 +106,23 @@ export abstract class Release extends pulumi.ComponentResource {
       { parent: this },
     );
 
-    const standbyVersion = args.standby && versionOf(name, args.standby);
-    const common = { release: name, replicas, namespace, readyTimeoutMs };
-    const candidate = declareVersion({ ...common, version, spec: args }, { ...child, dependsOn: [snapshot] });
-    const standby =
-      args.standby && standbyVersion && standbyVersion !== version
-        ? declareVersion({ ...common, version: standbyVersion, spec: args.standby }, child)
-        : [];
+    const isSized = isSizedByCutover(plan, router, args);
+    const hasServices = args.preview === true || hasVersionServices(router);
+    const common = {
+      release: name,
+      replicas,
+      namespace,
+      readyTimeoutMs,
+      subject,
+      ...(hasServices ? { service: { port: servicePort, targetPort: args.container.port } } : {}),
+    };
+    const candidate = declareVersion(
+      { ...common, version, spec: args, ...(isSized ? { initialReplicas: firstSize(plan, router, replicas) } : {}) },
+      { ...child, dependsOn: [snapshot] },
+    );
+    const declared = others.all.flatMap((other) =>
+      declareVersion({ ...common, ...other, ...(isSized ? { initialReplicas: replicas } : {}) }, child),
+    );
 
     const probes = args.verify && args.verify.length > 0 ? [...args.verify] : [tcp()];
     this.cutover = new Cutover(
@@ -87,49 +131,126 @@ export abstract class Release extends pulumi.ComponentResource {
         protocol,
         release: name,
         candidate: version,
-        plan: planOf(strategy, {
-          holdMs: args.holdMs,
-          deadlineMs: args.deadlineMs,
-          propagationLimitMs: args.propagationLimitMs,
-          window: args.change?.window,
-        }),
+        ...(others.stable === undefined ? {} : { stable: others.stable }),
+        plan,
         probes: pulumi.output(probes),
         change,
         journalDirectory: join(records, "journal"),
         cluster,
         containerPort: args.container.port,
-        router: pulumi.output({
-          kind: "service" as const,
-          name,
-          namespace,
-          type: args.service?.type ?? "ClusterIP",
-          ports: [{ name: "main", port: args.service?.port ?? defaults.servicePort, targetPort: args.container.port }],
-          labels: {
-            "app.kubernetes.io/name": name,
-            "app.kubernetes.io/managed-by": "bascule",
-            ...args.service?.labels,
-          },
-          annotations: { ...args.service?.annotations },
-        }),
+        router: namespace.apply((text) =>
+          routerShape(router, {
+            name,
+            namespace: text,
+            servicePort,
+            containerPort: args.container.port,
+            replicas,
+            service: {
+              type: args.service?.type ?? "ClusterIP",
+              labels: { ...labelsOf(name), ...args.service?.labels },
+              annotations: { ...args.service?.annotations },
+            },
+          }),
+        ),
+        ...(isSized
+          ? {
+              sizes: pulumi.output({
+                replicas,
+                ...(args.autoscale ? { autoscaler: autoscalerSpec(args.autoscale, replicas) } : {}),
+              }),
+            }
+          : {}),
+        ...(args.entrance ? { entrance: { ...args.entrance } } : {}),
       },
-      { parent: this, dependsOn: [snapshot, ...candidate, ...standby] },
+      { parent: this, dependsOn: [snapshot, ...candidate, ...declared] },
     );
 
     this.version = version;
     this.serviceName = pulumi.output(name);
     this.namespace = namespace;
     this.address = this.cutover.details.apply((details) => details["address"] ?? "");
+    this.previewAddress = namespace.apply((text) => (hasServices ? `${version}.${text}:${servicePort}` : ""));
+    this.weights = this.cutover.weights;
     this.journal = this.cutover.journal;
-    this.registerOutputs({ version, serviceName: name, namespace, address: this.address, journal: this.journal });
+    this.registerOutputs({
+      version,
+      serviceName: name,
+      namespace,
+      address: this.address,
+      previewAddress: this.previewAddress,
+      weights: this.weights,
+      journal: this.journal,
+    });
   }
 }
 
-function checkArguments(subject: string, name: string, args: ReleaseArgs, environment: string): void {
+function checkArguments<Args extends ReleaseArgs>(
+  { schema }: ReleaseKind<Args>,
+  subject: string,
+  name: string,
+  args: Args,
+  environment: string,
+): void {
   parseInput(nameSchema, name, subject);
-  for (const field of ["container", "config", "podTemplate", "labels", "standby", "replicas"] as const) {
-    mustBePlain(args[field], field, subject);
+  for (const [field, value] of Object.entries(args)) {
+    if (plainFields.has(field)) mustBePlain(value, field, subject);
   }
-  parseInput(releaseArgsSchema, withPlaceholders({ ...args, environment }), subject);
+  parseInput(schema, withPlaceholders({ ...args, environment }), subject);
+}
+
+/** What names a version, or decides how it is released, has to be known before anything is declared. */
+const plainFields = new Set([
+  "container",
+  "config",
+  "files",
+  "secrets",
+  "podTemplate",
+  "labels",
+  "standby",
+  "stable",
+  "replicas",
+  "autoscale",
+  "router",
+  "steps",
+  "approved",
+]);
+
+/** The plan; a plan that the router cannot follow is refused here, before anything is touched. */
+function planFor<Args extends ReleaseArgs>(
+  kind: ReleaseKind<Args>,
+  subject: string,
+  args: Args,
+  router: RouterInput,
+): Plan {
+  try {
+    const plan = planOf(kind.strategy, {
+      deadlineMs: args.deadlineMs,
+      propagationLimitMs: args.propagationLimitMs,
+      fastTrackChanges: args.fastTrackChanges,
+      window: args.change?.window,
+      ...kind.planOptions(args),
+    });
+    checkRouter(plan, router, args);
+    return plan;
+  } catch (thrown) {
+    if (!(thrown instanceof BasculeError)) throw thrown;
+    throw new BasculeError(thrown.code, `${subject}: ${thrown.message}. Nothing was changed.`, { cause: thrown });
+  }
+}
+
+/** The other versions that the program declares, each once. */
+function otherVersions(
+  name: string,
+  version: VersionId,
+  { stable, standby }: { readonly stable: VersionSpec | undefined; readonly standby: VersionSpec | undefined },
+  subject: string,
+) {
+  const specs = [stable, standby].flatMap((spec) => (spec ? [[versionOf(name, spec, subject), spec] as const] : []));
+  const others = new Map(specs.filter(([other]) => other !== version));
+  return {
+    stable: stable && versionOf(name, stable, subject),
+    all: [...others].map(([other, spec]) => ({ version: other, spec })),
+  };
 }
 
 const nameSchema = z.string().regex(namePattern, {

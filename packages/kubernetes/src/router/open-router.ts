@@ -1,7 +1,9 @@
 import type { Api } from "../api.ts";
+import type { KubernetesWorkload } from "../workload.ts";
 import { gatewayEntrance, type Entrance } from "./entrance.ts";
 import { httpRouteTraffic } from "./http-route-router.ts";
 import { objectRouter, type ObjectRouter } from "./object-router.ts";
+import { replicaRouter } from "./replica-router.ts";
 import type { RouterShape } from "./router-shape.ts";
 import { servedBy } from "./served.ts";
 import { serviceTraffic } from "./service-router.ts";
@@ -14,11 +16,15 @@ export interface OpenedRouter {
 }
 
 /** The adapter for a declared router. */
-export function openRouter(api: Api, release: string, shape: RouterShape): OpenedRouter {
+export function openRouter(api: Api, release: string, shape: RouterShape, workload: KubernetesWorkload): OpenedRouter {
   const isServed = servedBy(api, release, shape.namespace);
   switch (shape.kind) {
     case "service": {
       const router = objectRouter(api, release, serviceTraffic(release, shape), isServed);
+      return { router, entrance: serviceEntrance(router, shape) };
+    }
+    case "replicas": {
+      const router = replicaRouter(api, release, shape, workload, isServed);
       return { router, entrance: serviceEntrance(router, shape) };
     }
     case "httpRoute": {
