@@ -15,6 +15,8 @@ export const historyAnnotation = "bascule.dev/history";
 export const weightsAnnotation = "bascule.dev/weights";
 /** On what stands beside the router object: the fencing number of the last transaction that wrote it. */
 export const fencingAnnotation = "bascule.dev/fencing";
+/** On a router object while its transaction is under way: how often traffic was put back. */
+export const restoreAnnotation = "bascule.dev/restored";
 /** Set by whoever wants the transaction under way to be given up. */
 export const abortAnnotation = "bascule.dev/abort";
 

@@ -1,7 +1,7 @@
 import { canonicalJson, markerSchema, type Marker, type VersionId } from "@bascule/core";
 import { RouterConflict } from "@bascule/engine";
 import { z } from "zod";
-import { abortAnnotation, historyAnnotation, markerAnnotation } from "../labels.ts";
+import { abortAnnotation, historyAnnotation, markerAnnotation, restoreAnnotation } from "../labels.ts";
 
 /** The annotations of an object. */
 export type Annotations = Readonly<Record<string, string>>;
@@ -30,9 +30,19 @@ export function historyNote(history: readonly VersionId[] | undefined): Annotati
   return history === undefined ? {} : { [historyAnnotation]: JSON.stringify(history) };
 }
 
+/** How often traffic was put back in the transaction under way. */
+export function restoreCount(annotations: Annotations = {}): number {
+  return Number(annotations[restoreAnnotation] ?? 0);
+}
+
+/** The annotation that counts how often traffic was put back, which makes each time a write of its own. */
+export function restoreNote(count: number): Annotations {
+  return { [restoreAnnotation]: String(count) };
+}
+
 /** All annotations but those of a transaction under way. */
 export function withoutTransaction(annotations: Annotations): Annotations {
-  return without(annotations, [markerAnnotation, abortAnnotation]);
+  return without(annotations, [markerAnnotation, abortAnnotation, restoreAnnotation]);
 }
 
 /** All annotations but an abort mark. */

@@ -20,6 +20,8 @@ import {
   markerNote,
   notOurs,
   renewed,
+  restoreCount,
+  restoreNote,
   withoutAbort,
   withoutTransaction,
   type Annotations,
@@ -55,20 +57,27 @@ export interface TrafficObject {
   withTraffic(spec: Spec, traffic: Traffic, candidate: VersionId): Spec;
   /** Who has the traffic. What is not ours has a name too, so that a change by hand shows and can be put back. */
   weightsOf(spec: Spec): Weights;
+  /** Who gets requests, or copies of them, whatever the weights are. Default: nobody. */
+  matchedBy?(spec: Spec): readonly VersionId[];
   /** Whether the live spec means what was wanted; the API fills in defaults, so it may say more. */
   isSame(live: Spec, wanted: Spec): boolean;
   /** The live object in the terms of the declaration: what was added by others is left out, what was changed shows. */
   shapeOf(live: LiveObject): unknown;
 }
 
-/** What has to happen around the write of an object that is not all there is to its traffic. */
+/** What has to happen around the write of an object that is not all there is to its traffic. Each looks at the marker for itself. */
 export interface AroundWrites {
   /** Who has the traffic, where the object alone does not tell. */
   weightsOf?(live: LiveObject, signal: AbortSignal): Promise<Weights>;
+  /** After the marker was written: what an earlier run still has under way beside the object has to be refused from here on. */
+  afterClaim?(marker: Marker, signal: AbortSignal): Promise<void>;
   beforeShift?(traffic: Traffic, marker: Marker, signal: AbortSignal): Promise<void>;
   afterShift?(traffic: Traffic, marker: Marker, signal: AbortSignal): Promise<void>;
+  beforeRestore?(marker: Marker, signal: AbortSignal): Promise<void>;
   /** After traffic has gone back. With `null`, there is no object any more. */
   afterRestore?(weights: Weights | null, marker: Marker, signal: AbortSignal): Promise<void>;
+  /** While the marker is still there. */
+  beforeRelease?(marker: Marker, signal: AbortSignal): Promise<void>;
   /** After the object was removed for good. */
   afterRemove?(signal: AbortSignal): Promise<void>;
   /** Notes that a shift leaves on the object, beside the marker. */
@@ -185,14 +194,22 @@ export function objectRouter(
     spec: object.withTraffic(object.declaredSpec(live?.spec), traffic, marker.candidate),
   });
 
-  const restored = ({ shape, weights }: Origin, marker: Marker): Desired => {
+  const restored = ({ shape, weights }: Origin, marker: Marker, count: number): Desired => {
+    const { candidate } = marker;
     const { labels, annotations, spec } = formerSchema.parse(JSON.parse(shape));
-    const isFormer = sameWeights(object.weightsOf(spec), weights);
+    // At a pause the candidate may have had requests without a weight; a rollback takes those from it as well.
+    const isMatched = !(candidate in weights) && (object.matchedBy?.(spec).includes(candidate) ?? false);
+    const isFormer = !isMatched && sameWeights(object.weightsOf(spec), weights);
     return {
       labels,
-      annotations: { ...annotations, ...around.notesOf?.({ weights }, marker.candidate), ...markerNote(marker) },
+      annotations: {
+        ...annotations,
+        ...around.notesOf?.({ weights }, candidate),
+        ...markerNote(marker),
+        ...restoreNote(count),
+      },
       // An object that was deleted by hand comes back as it was: a Service with its address, which clients may know by heart.
-      spec: isFormer ? spec : object.withTraffic(spec, { weights }, marker.candidate),
+      spec: isFormer ? spec : object.withTraffic(spec, { weights }, candidate),
     };
   };
 
@@ -235,8 +252,8 @@ export function objectRouter(
       };
     },
 
-    claim: (marker, expects, signal) =>
-      settle(async (live) => {
+    claim: async (marker, expects, signal) => {
+      await settle(async (live) => {
         const found = live ? markerIn(live.metadata.annotations) : null;
         if (found?.transaction !== marker.transaction) {
           if (!isSameClaim(found, expects.marker)) throw notOurs(found, title);
@@ -247,9 +264,13 @@ export function objectRouter(
         }
         if (!live) return declared(undefined, { weights: {} }, marker);
         return withAnnotations(live, { ...withoutAbort(live.metadata.annotations), ...markerNote(marker) });
-      }, signal),
+      }, signal);
+      await around.afterClaim?.(marker, signal);
+    },
 
     shift: async (traffic, marker, signal) => {
+      // What this kind of object cannot do is refused before anything is written.
+      object.withTraffic(object.declaredSpec(undefined), traffic, marker.candidate);
       const served = Object.keys(traffic.weights);
       // A run that was asleep for long may come back when its candidate was removed; nobody would answer there.
       if (!(await isServed([marker.candidate], signal)) || !(await isServed(served, signal))) {
@@ -266,9 +287,13 @@ export function objectRouter(
     },
 
     restore: async (origin, marker, signal) => {
+      await around.beforeRestore?.(marker, signal);
+      let count: number | undefined;
       await settle((live) => {
         if (live) mustBeOurs(live, marker);
-        return origin === null ? null : restored(origin, marker);
+        // Also what looks as it should is written: a shift that was given up may still be on its way, and would arrive afterwards.
+        count ??= restoreCount(live?.metadata.annotations) + 1;
+        return origin === null ? null : restored(origin, marker, count);
       }, signal);
       await around.afterRestore?.(origin?.weights ?? null, marker, signal);
     },
@@ -286,6 +311,7 @@ export function objectRouter(
     },
 
     release: async (marker, history, signal) => {
+      await around.beforeRelease?.(marker, signal);
       let hadMarker = false;
       await settle((live) => {
         if (!live) throw notOurs(null, title);
