@@ -1,10 +1,23 @@
-import { BlueGreenDeployment, databaseDump, http, manifests, type VersionSpec } from "@bascule/kubernetes";
+import {
+  BlueGreenDeployment,
+  databaseDump,
+  DirectDeployment,
+  http,
+  manifests,
+  ProgressiveDeployment,
+  type ProgressiveReleaseArgs,
+  type StagedReleaseArgs,
+  type VersionSpec,
+} from "@bascule/kubernetes";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+
+type Behaviour = Readonly<Record<string, string>>;
 
 const config = new pulumi.Config();
 const version = config.require("version");
 const standby = config.get("standby");
+const stable = config.get("stable");
 const dump = config.getObject<Parameters<typeof databaseDump>[0]>("dump");
 const token = config.getSecret("token");
 
@@ -12,9 +25,10 @@ const namespace = new kubernetes.core.v1.Namespace("web", {
   metadata: { name: config.require("namespace"), labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
 });
 
-const web = new BlueGreenDeployment("web", {
+const release: StagedReleaseArgs = {
   namespace: namespace.metadata.name,
-  ...versionSpec(version, config.getObject<Record<string, string>>("behaviour")),
+  ...versionSpec(version, config.getObject<Behaviour>("behaviour")),
+  ...(stable ? { stable: versionSpec(stable) } : {}),
   ...(standby ? { standby: versionSpec(standby) } : {}),
   replicas: config.getNumber("replicas") ?? 2,
   readyTimeoutMs: config.getNumber("readyTimeoutMs") ?? 120_000,
@@ -26,10 +40,27 @@ const web = new BlueGreenDeployment("web", {
       ...(token ? { headers: { authorization: pulumi.interpolate`Bearer ${token}` } } : {}),
     }),
   ],
-});
+};
+
+const web = releaseBy(config.get("strategy") ?? "blueGreen");
+
+/** How this stack releases; what else a strategy takes is its setting `plan`. */
+function releaseBy(strategy: string) {
+  const plan = config.getObject<Partial<ProgressiveReleaseArgs>>("plan");
+  switch (strategy) {
+    case "direct":
+      return new DirectDeployment("web", { ...release, ...plan });
+    case "blueGreen":
+      return new BlueGreenDeployment("web", { ...release, ...plan });
+    case "progressive":
+      return new ProgressiveDeployment("web", { ...release, ...plan });
+    default:
+      throw new Error(`web:strategy = ${strategy}: use direct, blueGreen or progressive.`);
+  }
+}
 
 /** A version of the sample application, and how it is told to behave. */
-function versionSpec(name: string, behaviour: Readonly<Record<string, string>> = {}): VersionSpec {
+function versionSpec(name: string, behaviour: Behaviour = {}): VersionSpec {
   return {
     container: { image: config.require("image"), port: 8080, env: [{ name: "VERSION", value: name }] },
     config: { DRAIN_MS: "1500", ...behaviour },
@@ -38,4 +69,5 @@ function versionSpec(name: string, behaviour: Readonly<Record<string, string>> =
 
 export const running = web.version;
 export const address = web.address;
+export const weights = web.weights;
 export const journal = web.journal;
