@@ -3,6 +3,7 @@ import { openJournal, systemClock } from "@bascule/engine";
 import { cutoverInputsSchema, type CutoverPlatform } from "@bascule/pulumi";
 import { z } from "zod";
 import { connectApi } from "./api.ts";
+import { withAutoscaler } from "./autoscaler.ts";
 import { clusterAddressSchema, loadKubeConfig } from "./cluster-address.ts";
 import { hookSchema, kubernetesHooks } from "./hooks.ts";
 import { kubernetesProber } from "./prober.ts";
@@ -34,7 +35,8 @@ export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
     const configuration = loadKubeConfig(inputs.cluster);
     const api = connectApi(configuration);
     const workload = kubernetesWorkload(api, release, namespace, inputs.sizes);
-    const { router, entrance: found } = openRouter(api, release, shape, workload);
+    const { router: plain, entrance: found } = openRouter(api, release, shape, workload);
+    const router = withAutoscaler(plain, api, { release, namespace, spec: inputs.sizes?.autoscaler });
     const entrance = inputs.entrance ? declaredEntrance(inputs.entrance) : (found ?? unknownEntrance(shape.kind));
     const { reach } = inputs.cluster;
     return {

@@ -1,46 +1,23 @@
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { cutoverType, deploymentType, mockStack, type MockedStack, type Registered } from "./mocked-stack.fake.ts";
 import { BasculeError, BlueGreenDeployment, DirectDeployment, http, type ReleaseArgs } from "../../dist/index.js";
 
-interface Registered {
-  readonly type: string;
-  readonly name: string;
-  readonly inputs: Readonly<Record<string, unknown>>;
-}
-
-const registered: Registered[] = [];
 const container = { image: "registry.example/web:1.5", port: 8080 };
-
-async function mockStack(stack: string): Promise<void> {
-  await pulumi.runtime.setMocks(
-    {
-      newResource: ({ type, name, inputs: given }) => {
-        const inputs = { ...(given as Registered["inputs"]) };
-        registered.push({ type, name, inputs });
-        return { id: name, state: { ...inputs, details: { address: "10.96.0.7:80" }, journal: "journal.jsonl" } };
-      },
-      call: () => ({}),
-    },
-    "project",
-    stack,
-  );
-}
+let stack: MockedStack;
 
 /** Declares a release and waits until all of its resources were registered. */
 async function declare(args: ReleaseArgs): Promise<readonly Registered[]> {
   new BlueGreenDeployment("web", args);
   await pulumi.runtime.disconnect();
-  return [...registered];
+  return [...stack.registered];
 }
 
 const ofType = (resources: readonly Registered[], type: string) =>
   resources.filter((resource) => resource.type === type);
-const deploymentType = "kubernetes:apps/v1:Deployment";
-const cutoverType = "pulumi-nodejs:dynamic/bascule:Cutover";
 
 beforeEach(async () => {
-  registered.length = 0;
-  await mockStack("dev");
+  stack = await mockStack("dev");
 });
 
 // Registrations go on in the background; the next test must not see those of the one before.
@@ -135,7 +112,7 @@ describe("a release", () => {
   it("that is direct shifts at once and holds nothing", async () => {
     new DirectDeployment("web", { container });
     await pulumi.runtime.disconnect();
-    const plans = ofType([...registered], cutoverType).map(({ inputs }) => JSON.stringify(inputs["plan"]));
+    const plans = ofType([...stack.registered], cutoverType).map(({ inputs }) => JSON.stringify(inputs["plan"]));
     expect(plans[0]).toContain('"strategy":"direct"');
     expect(plans[0]).not.toContain("hold");
   });
@@ -200,11 +177,11 @@ describe("wrong arguments are refused before any resource is registered:", () =>
     expect(attempt).toThrow(message);
     expect(attempt).toThrow(/Nothing was changed/);
     await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(registered).toEqual([]);
+    expect(stack.registered).toEqual([]);
   });
 
   it("a stack whose name says nothing counts as prod", async () => {
-    await mockStack("acme-main");
+    stack = await mockStack("acme-main");
     expect(() => new BlueGreenDeployment("web", { container })).toThrow(/verify is missing/);
   });
 

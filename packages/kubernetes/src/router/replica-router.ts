@@ -3,6 +3,7 @@ import {
   nextReplicaCounts,
   planReplicaCounts,
   replicaLimitsOf,
+  replicaLimitsSchema,
   type Marker,
   type ReplicaCounts,
   type Traffic,
@@ -13,6 +14,7 @@ import { z } from "zod";
 import type { Api } from "../api.ts";
 import { releaseLabel, versionSelector, weightsAnnotation } from "../labels.ts";
 import type { KubernetesWorkload } from "../workload.ts";
+import { mustBeAble, type RouterAbilities } from "./abilities.ts";
 import type { Annotations } from "./markers.ts";
 import { objectRouter, type LiveObject, type ObjectRouter, type TrafficObject } from "./object-router.ts";
 import { declaredService, isSameService, selectorOf, weightsOfSelector } from "./service-router.ts";
@@ -24,12 +26,18 @@ export const replicaShapeSchema = z.strictObject({
   ...serviceFields,
   /** Pods of all versions together, without the surge. */
   replicas: z.int().min(1),
-  /** Pods above `replicas` while sizes change: a number, or a share such as `25%`, rounded up. */
-  maxSurge: z.union([z.int().min(0), z.string()]),
-  /** Pods below `replicas` that may be missing while sizes change: a number, or a share such as `25%`, rounded down. */
-  maxUnavailable: z.union([z.int().min(0), z.string()]),
+  ...replicaLimitsSchema.required().shape,
 });
 export type ReplicaShape = z.infer<typeof replicaShapeSchema>;
+
+export const replicaAbilities: RouterAbilities = {
+  title: "a split by numbers of Pods",
+  weights: true,
+  matches: false,
+  mirror: false,
+  affinity: false,
+  sentence: "Numbers of Pods split requests by weight alone.",
+};
 
 /** What is noted on the Service while two versions share it. */
 const noteSchema = z.strictObject({
@@ -246,7 +254,7 @@ function replicaTraffic(release: string, shape: ReplicaShape): TrafficObject {
     annotations: shape.annotations,
 
     declaredSpec: (live) => declaredService(service, live),
-    withTraffic: (spec, traffic) => ({ ...spec, selector: selectorFor(release, traffic) }),
+    withTraffic: (spec, traffic, candidate) => ({ ...spec, selector: selectorFor(release, traffic, candidate) }),
     weightsOf: (spec) => {
       const selector = selectorOf(spec);
       return isOfBoth(release, selector) ? {} : weightsOfSelector(release, selector);
@@ -262,13 +270,9 @@ function replicaTraffic(release: string, shape: ReplicaShape): TrafficObject {
   };
 }
 
-function selectorFor(release: string, { weights, matches, affinity, mirrorPercent }: Traffic): Record<string, string> {
-  if (matches || affinity || mirrorPercent !== undefined) {
-    throw new Error(
-      "Numbers of Pods split traffic by weight alone; rules for requests, affinity and mirroring need a router that has them.",
-    );
-  }
-  const [version, second] = Object.keys(weights);
+function selectorFor(release: string, traffic: Traffic, candidate: VersionId): Record<string, string> {
+  mustBeAble(replicaAbilities, traffic, candidate);
+  const [version, second] = Object.keys(traffic.weights);
   if (version === undefined) return {};
   return second === undefined ? versionSelector(release, version) : { [releaseLabel]: release };
 }
