@@ -56,7 +56,7 @@ const storedSchema = z.looseObject({
   candidate: z.string(),
   release: z.string(),
   router: z.unknown(),
-  sizes: z.unknown(),
+  sizes: z.unknown().optional(),
   weights: z.record(z.string(), z.number()),
   resting: z.string().optional(),
 });
