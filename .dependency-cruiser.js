@@ -7,7 +7,7 @@ const allowed = {
   probes: ["core", "engine"],
   mirror: ["core"],
   pulumi: ["core", "engine"],
-  kubernetes: ["core", "engine", "probes", "pulumi"],
+  kubernetes: ["core", "engine", "probes", "mirror", "pulumi"],
 };
 
 /** @type {import("dependency-cruiser").IConfiguration} */
