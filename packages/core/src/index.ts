@@ -66,7 +66,7 @@ export { affinitySchema, planSchema, type Affinity, type Plan, type Strategy } f
 export { requestMatchSchema, stepSchema, type CandidateSize, type RequestMatch, type Step } from "./plan/step.ts";
 export { analysis, experiment, mirror, pause, route, runHook, scale, setWeight, soak } from "./plan/step-builders.ts";
 export { planOf, promotionPause, type PlanOptions } from "./plan/strategies.ts";
-export type { Traffic } from "./plan/traffic.ts";
+export { trafficAfter, type Traffic } from "./plan/traffic.ts";
 export {
   difference,
   http,

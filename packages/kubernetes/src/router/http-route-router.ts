@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { RequestMatch, Traffic, VersionId, Weights } from "@bascule/core";
+import type { RequestMatch, VersionId, Weights } from "@bascule/core";
 import { z } from "zod";
+import { mustBeAble, type RouterAbilities } from "./abilities.ts";
 import type { Spec, TrafficObject } from "./object-router.ts";
 import { affinityCookie, cookiePattern, escapeRegex, setCookie } from "./request-rules.ts";
-import { pick } from "./service-shape.ts";
+import { pick, portNumber } from "./service-shape.ts";
 import { integerWeights, percentWeights } from "./backend-weights.ts";
-
-const portNumber = z.int().min(1).max(65_535);
 
 /** What a release declares of its HTTPRoute; who has the traffic is not part of it. */
 export const httpRouteShapeSchema = z.strictObject({
@@ -34,6 +33,16 @@ export const httpRouteShapeSchema = z.strictObject({
 });
 export type HttpRouteShape = z.infer<typeof httpRouteShapeSchema>;
 
+export const httpRouteAbilities: RouterAbilities = {
+  title: "an HTTPRoute",
+  weights: true,
+  matches: true,
+  mirror: true,
+  affinity: true,
+  sentence:
+    "An HTTPRoute splits requests by weight, picks them by headers and cookies, copies them and keeps users at a version, as far as the implementation of its Gateway does.",
+};
+
 const nameAndValue = z.object({ name: z.string(), value: z.string() });
 const filterSchema = z.object({
   type: z.string(),
@@ -42,6 +51,7 @@ const filterSchema = z.object({
 });
 const backendSchema = z.object({
   name: z.string(),
+  namespace: z.string().optional(),
   port: z.number().optional(),
   weight: z.number().default(1),
   filters: z.array(filterSchema).default([]),
@@ -76,7 +86,7 @@ const specSchema = z.object({
  * Gateway's implementation has them.
  */
 export function httpRouteTraffic(release: string, shape: HttpRouteShape): TrafficObject {
-  const path = { type: "PathPrefix", value: shape.pathPrefix };
+  const declaredPath = { type: "PathPrefix", value: shape.pathPrefix };
   return {
     kind: "HTTPRoute",
     apiVersion: "gateway.networking.k8s.io/v1",
@@ -86,11 +96,21 @@ export function httpRouteTraffic(release: string, shape: HttpRouteShape): Traffi
     labels: shape.labels,
     annotations: shape.annotations,
 
-    declaredSpec: (live) => ({ ...live, parentRefs: shape.parentRefs, hostnames: shape.hostnames }),
+    declaredSpec: (live) => ({
+      ...live,
+      parentRefs: shape.parentRefs,
+      hostnames: shape.hostnames,
+      rules: [{ matches: [{ path: declaredPath }] }],
+    }),
 
     withTraffic: (spec, traffic, candidate) => {
+      mustBeAble(httpRouteAbilities, traffic, candidate);
       const { weights, matches = [], mirrorPercent, affinity } = traffic;
-      const only = (version: VersionId) => [{ name: version, port: shape.servicePort, weight: 1 }];
+      // A former spec keeps its own path and port.
+      const everything = specSchema.parse(spec).rules.at(-1);
+      const path = everything?.matches[0]?.path ?? declaredPath;
+      const port = everything?.backendRefs[0]?.port ?? shape.servicePort;
+      const only = (version: VersionId) => [{ name: version, port, weight: 1 }];
       const cookie = affinity && affinityCookie(release, affinity);
       const rules = [
         ...(matches.length > 0
@@ -101,10 +121,10 @@ export function httpRouteTraffic(release: string, shape: HttpRouteShape): Traffi
           : []),
         {
           matches: [{ path }],
-          ...(mirrorPercent === undefined ? {} : { filters: [mirrorTo(candidate, shape.servicePort, mirrorPercent)] }),
+          ...(mirrorPercent === undefined ? {} : { filters: [mirrorTo(candidate, port, mirrorPercent)] }),
           backendRefs: Object.entries(integerWeights(weights)).map(([version, weight]) => ({
             name: version,
-            port: shape.servicePort,
+            port,
             weight,
             ...(affinity && version === candidate
               ? { filters: [remember(setCookie(release, affinity, candidate))] }
@@ -116,6 +136,14 @@ export function httpRouteTraffic(release: string, shape: HttpRouteShape): Traffi
     },
 
     weightsOf: (spec) => weightsOf(spec),
+    matchedBy: (spec) => {
+      const { rules } = specSchema.parse(spec);
+      const matched = rules.slice(0, -1).flatMap(({ backendRefs }) => backendRefs.map(nameOf));
+      const copied = rules.flatMap(({ filters }) =>
+        filters.flatMap(({ requestMirror }) => (requestMirror ? [requestMirror.backendRef.name] : [])),
+      );
+      return [...matched, ...copied];
+    },
     isSame: (live, wanted) => isDeepStrictEqual(specSchema.parse(live), specSchema.parse(wanted)),
 
     shapeOf: (live): HttpRouteShape => {
@@ -139,7 +167,12 @@ export function httpRouteTraffic(release: string, shape: HttpRouteShape): Traffi
 /** The weights of the rule for all requests, which is the last one. */
 function weightsOf(spec: Spec): Weights {
   const backends = specSchema.parse(spec).rules.at(-1)?.backendRefs ?? [];
-  return percentWeights(backends.map(({ name, weight }) => [name, weight]));
+  return percentWeights(backends.map((backend) => [nameOf(backend), backend.weight]));
+}
+
+/** A Service of another namespace is not ours. */
+function nameOf({ name, namespace }: z.infer<typeof backendSchema>): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
 function headerOf({ header, cookie, exact, prefix, regex }: RequestMatch) {
@@ -154,10 +187,12 @@ function cookieHeader(cookie: string, version: VersionId) {
   return { name: "Cookie", type: "RegularExpression", value: cookiePattern(cookie, { exact: version }) };
 }
 
+/** A share is a feature of its own, which is not asked for where all requests are copied. */
 function mirrorTo(version: VersionId, port: number, percent: number) {
+  const share = Math.round(percent);
   return {
     type: "RequestMirror",
-    requestMirror: { backendRef: { name: version, port }, percent: Math.round(percent) },
+    requestMirror: { backendRef: { name: version, port }, ...(share < 100 ? { percent: share } : {}) },
   };
 }
 

@@ -143,7 +143,9 @@ export function objectRouter(
     decide: (live: LiveObject | undefined) => Desired | Promise<Desired>,
     signal: AbortSignal,
   ): Promise<void> => {
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
+      // The first attempt writes, the second reads back what was written.
+      if (attempt > 1) await sleep(conflictPauseMs, undefined, { signal });
       const live = await read(signal);
       const desired = await decide(live);
       if (isAsDesired(live, desired)) return;
@@ -152,7 +154,6 @@ export function objectRouter(
       } catch (thrown) {
         // Somebody else wrote in between, or our own write arrived although its answer did not: look again.
         if (!(thrown instanceof ApiError && [404, 409].includes(thrown.status))) throw thrown;
-        await sleep(conflictPauseMs, undefined, { signal });
       }
     }
   };

@@ -1,13 +1,17 @@
 import type { Api } from "../api.ts";
 import type { KubernetesWorkload } from "../workload.ts";
 import { gatewayEntrance, type Entrance } from "./entrance.ts";
+import { httpRouteFeatures } from "./http-route-features.ts";
 import { httpRouteTraffic } from "./http-route-router.ts";
+import { ingressEntrance, ingressNginxRouter } from "./ingress-nginx-router.ts";
+import { istioTraffic } from "./istio-router.ts";
 import { objectRouter, type ObjectRouter } from "./object-router.ts";
 import { replicaRouter } from "./replica-router.ts";
 import type { RouterShape } from "./router-shape.ts";
-import { servedBy } from "./served.ts";
+import { servedBy, servedByServices } from "./served.ts";
 import { serviceTraffic } from "./service-router.ts";
 import { clusterAddressOf, type ServiceShape } from "./service-shape.ts";
+import { smiTraffic } from "./smi-router.ts";
 
 /** A router, and where its clients come in; `undefined` where only the user can tell. */
 export interface OpenedRouter {
@@ -18,6 +22,7 @@ export interface OpenedRouter {
 /** The adapter for a declared router. */
 export function openRouter(api: Api, release: string, shape: RouterShape, workload: KubernetesWorkload): OpenedRouter {
   const isServed = servedBy(api, release, shape.namespace);
+  const isReached = servedByServices(api, shape.namespace);
   switch (shape.kind) {
     case "service": {
       const router = objectRouter(api, release, serviceTraffic(release, shape), isServed);
@@ -36,10 +41,18 @@ export function openRouter(api: Api, release: string, shape: RouterShape, worklo
         hostname: shape.hostnames[0],
       };
       return {
-        router: objectRouter(api, release, httpRouteTraffic(release, shape), isServed),
+        router: objectRouter(api, release, httpRouteTraffic(release, shape), isReached, httpRouteFeatures(api, shape)),
         entrance: gatewayEntrance(api, gateway),
       };
     }
+    case "ingressNginx": {
+      const router = ingressNginxRouter(api, release, shape, isReached);
+      return { router, entrance: ingressEntrance(router, shape) };
+    }
+    case "istio":
+      return { router: objectRouter(api, release, istioTraffic(release, shape), isReached), entrance: undefined };
+    case "smi":
+      return { router: objectRouter(api, release, smiTraffic(shape), isReached), entrance: undefined };
   }
 }
 

@@ -1,13 +1,24 @@
 import { isDeepStrictEqual } from "node:util";
-import { canonicalJson, type Traffic } from "@bascule/core";
+import { canonicalJson, type Traffic, type VersionId } from "@bascule/core";
 import { z } from "zod";
 import { mirrorLabel, mirrorSelector, versionLabel, versionSelector } from "../labels.ts";
+import { mustBeAble, weighted, type RouterAbilities } from "./abilities.ts";
 import { contains, type Spec, type TrafficObject } from "./object-router.ts";
 import { foreignSelectorPrefix } from "./served.ts";
 import { shapeOf, type ServiceShape } from "./service-shape.ts";
 
 const selectorSchema = z.record(z.string(), z.string()).default({});
 const portsSchema = z.array(z.looseObject({ name: z.string().optional() })).default([]);
+
+export const serviceAbilities: RouterAbilities = {
+  title: "a Service",
+  weights: false,
+  matches: false,
+  // By Pods in front of the version, which pass requests on and copy them.
+  mirror: true,
+  affinity: false,
+  sentence: "A Service sends all requests to one version.",
+};
 
 /** Switches the traffic of a Service from one version to another by its selector: all of it at once. */
 export function serviceTraffic(release: string, shape: ServiceShape): TrafficObject {
@@ -21,10 +32,10 @@ export function serviceTraffic(release: string, shape: ServiceShape): TrafficObj
     annotations: shape.annotations,
 
     declaredSpec: (live) => declaredService(shape, live),
-    withTraffic: (spec, traffic) => ({ ...spec, selector: selectorFor(release, traffic) }),
+    withTraffic: (spec, traffic, candidate) => ({ ...spec, selector: selectorFor(release, traffic, candidate) }),
     weightsOf: (spec) => weightsOfSelector(release, selectorOf(spec)),
     isSame: isSameService,
-    shapeOf: (live) => shapeOf(live, shape),
+    shapeOf: (live) => ({ kind: "service", ...shapeOf(live, shape) }),
   };
 }
 
@@ -69,12 +80,9 @@ export function weightsOfSelector(release: string, selector: Readonly<Record<str
   return { [isOurs ? version : `${foreignSelectorPrefix}${canonicalJson(selector)}`]: 100 };
 }
 
-function selectorFor(release: string, { weights, matches, affinity, mirrorPercent }: Traffic): Record<string, string> {
-  const served = Object.entries(weights).filter(([, weight]) => weight > 0);
-  const [only] = served;
-  if (only === undefined) return {};
-  if (served.length !== 1 || only[1] !== 100 || matches || affinity) {
-    throw new Error("A Service sends all its traffic to one version; a split needs a router with weights.");
-  }
-  return mirrorPercent === undefined ? versionSelector(release, only[0]) : mirrorSelector(release, only[0]);
+function selectorFor(release: string, traffic: Traffic, candidate: VersionId): Record<string, string> {
+  mustBeAble(serviceAbilities, traffic, candidate);
+  const [version] = weighted(traffic);
+  if (version === undefined) return {};
+  return traffic.mirrorPercent === undefined ? versionSelector(release, version) : mirrorSelector(release, version);
 }

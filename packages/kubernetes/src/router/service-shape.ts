@@ -15,8 +15,7 @@ export const serviceFields = {
 export const serviceShapeSchema = z.strictObject({ kind: z.literal("service"), ...serviceFields });
 
 /** The fields of a Service, whoever switches it. */
-const anyServiceSchema = z.strictObject(serviceFields);
-export type ServiceShape = z.infer<typeof anyServiceSchema>;
+export type ServiceShape = Omit<z.infer<typeof serviceShapeSchema>, "kind">;
 
 /** What is used of a Service's spec. */
 const specSchema = z.looseObject({
