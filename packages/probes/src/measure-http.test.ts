@@ -203,6 +203,46 @@ describe("an answer passes or fails by its", () => {
   });
 });
 
+describe("conditions judge an answer that is as expected", () => {
+  const body = '{"errors":3,"total":200,"token":"canary-7f3e9a51c2"}';
+  const stats = answering(200, body, { "content-type": "application/json", "x-mode": "live" });
+
+  it.each<[string, Partial<HttpProbe>, string]>([
+    ["its body, where it is JSON", { successCondition: "result.body.errors * 100 / result.body.total < 2.0" }, "pass"],
+    ["its body", { successCondition: "result.body.errors == 0" }, "fail"],
+    [
+      "its status, latency and headers",
+      { successCondition: "result.status == 200 && result.latencyMs < 60000 && result.headers['x-mode'] == 'live'" },
+      "pass",
+    ],
+    ["what must not be", { failureCondition: "result.body.errors > 2" }, "fail"],
+    [
+      "neither",
+      { successCondition: "result.body.errors == 0", failureCondition: "result.body.errors > 5" },
+      "inconclusive",
+    ],
+    ["what is not there", { successCondition: "result.body.rate < 2" }, "error"],
+  ])("by %s", async (_name, conditions, verdict) => {
+    const measurement = await measure(http("/", conditions), { url: await serve(stats) });
+    expect(measurement).toMatchObject({ verdict });
+    expect(measurement.message).not.toContain(canary);
+  });
+
+  it("by its text where that is not JSON", async () => {
+    const url = await serve(answering(200, "all is well"));
+    expect((await measure(http("/", { successCondition: "result.body.contains('well')" }), { url })).verdict).toBe(
+      "pass",
+    );
+  });
+
+  it("and no other: what the probe expects is asked first", async () => {
+    const url = await serve(answering(500, "{}"));
+    const { verdict, message } = await measure(http("/", { successCondition: "result.status == 500" }), { url });
+    expect(verdict).toBe("fail");
+    expect(message).toContain("expected a status of 200 to 299, measured 500");
+  });
+});
+
 describe("a redirect", () => {
   it("is an answer and is not followed", async () => {
     let asked = 0;

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { messageOf, type HttpProbe, type Measurement } from "@bascule/core";
+import { evaluateConditions, messageOf, type HttpProbe, type Measurement } from "@bascule/core";
 import { probeDefaults, withinLimit, type Clock } from "@bascule/engine";
 import { z } from "zod";
 import { excerptOf, findDifferences, prepareExpectations, type Expectations } from "./expectations.ts";
@@ -37,7 +37,8 @@ const maxBodyBytes = 1024 * 1024;
 const defaultVersionHeader = "x-bascule-version";
 
 /**
- * Asks once over HTTP, on a connection of its own, and judges the answer. Redirects are answers and not followed. No answer
+ * Asks once over HTTP, on a connection of its own, and judges the answer: by what the probe expects, then by its conditions, which
+ * see an answer that is as expected. Redirects are answers and not followed. No answer
  * within the probe's `timeoutMs`, from the start of the connection to the last byte of the body, is a `fail`; `error` means that
  * it could not be measured for a reason that is not the target's. Never throws, and never tells the value of a header it sent.
  */
@@ -96,8 +97,12 @@ export async function measureHttp(
     const differences = findDifferences(expectations, answer, durationMs, maxBodyBytes, redact);
     const version = versionOf(answer, probe.versionHeader ?? defaultVersionHeader, redact);
     const more = { address, durationMs, ...(version === undefined ? {} : { answeredBy: version }) };
-    if (differences.length === 0) return measured("pass", `${answer.status} in ${durationMs} ms`, more);
-    return measured("fail", withBody(differences.join("; "), answer, redact), more);
+    if (differences.length > 0) return measured("fail", withBody(differences.join("; "), answer, redact), more);
+    const found = `${answer.status} in ${durationMs} ms`;
+    if (probe.successCondition === undefined && probe.failureCondition === undefined)
+      return measured("pass", found, more);
+    const { verdict, message } = evaluateConditions(probe, resultOf(answer, durationMs));
+    return measured(verdict, `${found}: ${message}`, more);
   } catch (thrown) {
     const failure = networkFailure(thrown);
     return noAnswer(failure.message, failure.targetsFault);
@@ -190,6 +195,20 @@ function prefixed(prefix: string, headers: Readonly<Record<string, string>> = {}
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [`${prefix} ${name}`, value]));
 }
 
+/** What a condition sees of an answer. */
+function resultOf({ status, headers, body }: HttpAnswer, latencyMs: number) {
+  return { status, latencyMs, headers: { ...headers }, body: parsed(body) };
+}
+
+/** JSON where it is JSON, otherwise the text. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}
+
 function versionOf(answer: HttpAnswer, header: string, redact: Redact): string | undefined {
   const value = answer.headers[header.toLowerCase()];
   if (value === undefined || value === "") return undefined;
@@ -233,9 +252,5 @@ function refusalOfApi(
 }
 
 function parseApiFailure(body: string): z.infer<typeof apiFailure> | undefined {
-  try {
-    return apiFailure.safeParse(JSON.parse(body)).data;
-  } catch {
-    return undefined;
-  }
+  return apiFailure.safeParse(parsed(body)).data;
 }
