@@ -7,6 +7,7 @@ import type {
   Measurement,
   Origin,
   Probe,
+  RouterMemory,
   RouterObservation,
   Traffic,
   VersionId,
@@ -36,7 +37,8 @@ export interface Router {
    */
   shift(traffic: Traffic, marker: Marker, signal: AbortSignal): Promise<void>;
   /**
-   * Puts the object back to its former shape with the origin's weights, marker kept; makes it anew if somebody deleted it. With
+   * Puts the object back to its former shape with the origin's weights, marker kept; makes it anew if somebody deleted it. An origin
+   * that leaves a rest gets no rules for requests, no copies and no affinity, and the object's memory has no rest any more. With
    * `null`, removes the object. Depends on nothing but the router: never on the health of a version.
    *
    * @throws RouterConflict when there is an object and it does not carry our marker
@@ -50,12 +52,12 @@ export interface Router {
    */
   renew(marker: Marker, signal: AbortSignal): Promise<{ readonly abortRequested: boolean }>;
   /**
-   * Removes our marker, and where a history is given, keeps that on the object.
+   * Removes our marker. A memory replaces the one on the object, in the same write; without one, that stays as it is.
    *
    * @throws RouterConflict when the object does not carry our marker: only the engine can tell whether it was removed by an
    * earlier attempt or by a run that came later
    */
-  release(marker: Marker, history: readonly VersionId[] | undefined, signal: AbortSignal): Promise<void>;
+  release(marker: Marker, memory: RouterMemory | undefined, signal: AbortSignal): Promise<void>;
 }
 
 /** Thrown by a {@link Router} when another run owns the router object. */

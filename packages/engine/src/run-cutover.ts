@@ -2,6 +2,7 @@ import {
   beginCutover,
   messageOf,
   next,
+  readOnlyTooLong,
   type Action,
   type CutoverEvent,
   type CutoverState,
@@ -104,10 +105,10 @@ function measureInBackground(
     follow: (state) => {
       if (isDecided(state)) stopped.abort();
       if (state.phase !== "stepping" || isRunning) return;
-      const { plan, candidate } = state.transaction;
+      const { plan, transaction } = state;
       if (plan.background === undefined || state.marker.step < plan.background.startingStep) return;
       isRunning = true;
-      const versions = [...Object.keys(state.marker.origin?.weights ?? {}), candidate];
+      const versions = [...new Set([...Object.keys(state.marker.origin?.weights ?? {}), transaction.candidate])];
       void watchInBackground(
         {
           probes: request.probes,
@@ -192,7 +193,7 @@ async function attempt(
       await back((either) => router.restore(action.origin, action.marker, either));
       return { kind: "done" };
     case "release":
-      await back((either) => router.release(action.marker, action.history, either));
+      await back((either) => router.release(action.marker, action.memory, either));
       return { kind: "done" };
     case "disconnect":
       await forward((either) => workload.disconnect(action.version, either));
@@ -260,8 +261,8 @@ async function appendOrInterrupt(
 }
 
 /**
- * Ends the step under way when the owner is gone, an abort is asked for, time is up or the journal fails. Once the way back has
- * begun, or the candidate is accepted, nothing stops what remains.
+ * Ends the step under way when the owner is gone, an abort is asked for, time is up, nobody could write for too long or the journal
+ * fails. Once the way back has begun, or the candidate is accepted, nothing stops what remains.
  */
 interface Interruption {
   readonly signal: AbortSignal;
@@ -278,6 +279,7 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
   let reason: Reason | undefined;
   let latest: CutoverState = beginCutover(transaction);
   let decided = false;
+  let readOnlyMoment: { readonly sinceMs: number; readonly over: AbortController } | undefined;
 
   const interrupt = (found: Reason) => {
     if (decided || reason) return;
@@ -302,6 +304,7 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
     },
     follow: (state) => {
       latest = state;
+      watchReadOnlyMoment(state);
       if (decided || !isDecided(state)) return;
       decided = true;
       current = new AbortController();
@@ -312,6 +315,7 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
     }),
     stop: () => {
       stopped.abort();
+      readOnlyMoment?.over.abort();
       ownerLost?.removeEventListener("abort", onOwnerLost);
     },
   };
@@ -322,6 +326,20 @@ function watchForInterruptions(request: CutoverRequest, { router, clock }: Cutov
     interrupt({
       code: "deadline-passed",
       message: `The cut-over took longer than its deadline of ${transaction.plan.deadlineMs / 1000} s. Raise deadlineMs if it needs that long.`,
+    });
+  }
+
+  function watchReadOnlyMoment(state: CutoverState): void {
+    const sinceMs = state.phase === "stepping" ? state.marker.readOnly?.sinceMs : undefined;
+    if (sinceMs === readOnlyMoment?.sinceMs) return;
+    readOnlyMoment?.over.abort();
+    readOnlyMoment = undefined;
+    const limitMs = state.phase === "stepping" ? state.plan.readOnlyLimitMs : undefined;
+    if (sinceMs === undefined || limitMs === undefined) return;
+    const over = new AbortController();
+    readOnlyMoment = { sinceMs, over };
+    void clock.sleep(sinceMs + limitMs + 1 - clock.nowMs(), over.signal).then(() => {
+      if (!over.signal.aborted) interrupt(readOnlyTooLong(clock.nowMs() - sinceMs, limitMs));
     });
   }
 

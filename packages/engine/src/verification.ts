@@ -61,6 +61,8 @@ export async function verify(
   onMeasurement: (measurement: Measurement) => Promise<void>,
   signal: AbortSignal,
 ): Promise<VerificationResult> {
+  const unknown = unknownProbe(request);
+  if (unknown !== undefined) return unknown;
   const probes = probesFor(request);
   if (probes.length === 0) return { verdict: "pass", message: `no probe asks the ${request.target}` };
 
@@ -115,6 +117,17 @@ export function probesFor({
   });
 }
 
+/** What is asked for by name has to be measured: a verification without its probe would pass. */
+export function unknownProbe({
+  probes,
+  names,
+}: Pick<VerificationRequest, "probes" | "names">): VerificationResult | undefined {
+  const unknown = names?.find((name) => !probes.some((probe) => probe.name === name));
+  return unknown === undefined
+    ? undefined
+    : { verdict: "error", message: `there is no probe ${JSON.stringify(unknown)} to measure with` };
+}
+
 async function runProbe(
   probe: Probe,
   request: VerificationRequest,
@@ -128,6 +141,7 @@ async function runProbe(
   let counters: AnalysisCounters = noMeasurements;
   let reached = request.target === "candidate";
   const answered = new Set<VersionId>();
+  let isAnonymous = false;
   await clock.sleep(probe.initialDelayMs ?? 0, signal);
   if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
 
@@ -149,13 +163,15 @@ async function runProbe(
     if (counts) {
       if (judged.verdict === "pass") reached = true;
       if (judged.answeredBy !== undefined) answered.add(judged.answeredBy);
+      else if (judged.verdict === "pass") isAnonymous = true;
       await onMeasurement(judged);
       counters = countMeasurement(counters, judged.verdict);
     }
 
     const verdict = assess(limits, counters);
     const heldLongEnough = clock.nowMs() - startedAtMs >= (request.holdMs ?? 0);
-    const silent = silentVersion(request, answered);
+    // An answer without a name may be the silent version's.
+    const silent = isAnonymous ? undefined : silentVersion(request, answered);
     if (verdict === "pass" && silent && totalOf(counters) > silent.afterMeasurements) {
       const message = `${silent.version} should answer ${silent.weightPercent} % of the requests, and answered none of ${totalOf(counters)}`;
       return { verdict: "fail", message: `${probe.name}: ${message}` };

@@ -11,6 +11,8 @@ export const mirrorLabel = "bascule.dev/mirror-of";
 export const markerAnnotation = "bascule.dev/transaction";
 /** Where the versions that were promoted are kept, the newest first. */
 export const historyAnnotation = "bascule.dev/history";
+/** Where it is kept at which pause an update ended, and how it got there. */
+export const restAnnotation = "bascule.dev/rest";
 /** Where a Service that two versions share keeps the weights that their sizes stand for. */
 export const weightsAnnotation = "bascule.dev/weights";
 /** On what stands beside the router object: the fencing number of the last transaction that wrote it. */

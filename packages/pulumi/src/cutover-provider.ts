@@ -6,9 +6,12 @@ import {
   describePlan,
   describeWeights,
   isDone,
+  planProblems,
+  restSchema,
   sameWeights,
   type ErrorCode,
   type Reason,
+  type RouterMemory,
   type RouterObservation,
   type Weights,
 } from "@bascule/core";
@@ -27,7 +30,12 @@ import { protocol, type CutoverInputs } from "./cutover-inputs.ts";
 import { watchEngine } from "./engine-watch.ts";
 
 /** What a platform's Cutover adds: the declared shape of its router object, as plain JSON. */
-export type PlatformInputs = CutoverInputs & { readonly router: unknown; readonly sizes?: unknown };
+export type PlatformInputs = CutoverInputs & {
+  readonly router: unknown;
+  readonly sizes?: unknown;
+  /** What a plan's hooks run, by name. */
+  readonly hooks?: Readonly<Record<string, unknown>> | undefined;
+};
 
 /** The router's adapter and all that goes with it, opened for one operation. */
 export interface CutoverSession extends Omit<CutoverPorts, "clock" | "ownership"> {
@@ -58,8 +66,13 @@ const storedSchema = z.looseObject({
   router: z.unknown(),
   sizes: z.unknown().optional(),
   weights: z.record(z.string(), z.number()),
-  resting: z.string().optional(),
+  /** What the router object kept when the update ended: the preview tells by it what an update would do. */
+  memory: z
+    .object({ history: z.array(z.string()), rest: restSchema.optional() })
+    .default({ history: [] })
+    .catch({ history: [] }),
 });
+type Stored = z.infer<typeof storedSchema>;
 
 /**
  * The behaviour of a Cutover resource, for a platform. It follows the contract with Pulumi: what is thrown plainly leaves the
@@ -75,8 +88,9 @@ export function defineCutoverProvider<Inputs extends PlatformInputs>(
       const parsed = platform.inputs.safeParse(withoutInternals(news));
       if (parsed.success) {
         const isNew = !storedOrInputs.safeParse(olds).success;
-        if (isNew) announce(parsed.data, null);
-        return { inputs: news, failures: [] };
+        if (isNew) announce(parsed.data, undefined);
+        const failures = problemsOf(parsed.data, undefined).map((reason) => ({ property: "plan", reason }));
+        return { inputs: news, failures };
       }
       return {
         inputs: news,
@@ -91,10 +105,10 @@ export function defineCutoverProvider<Inputs extends PlatformInputs>(
         !stored.success ||
         stored.data.protocol !== protocol ||
         stored.data.candidate !== inputs.candidate ||
-        !isDone(inputs.plan, inputs, stored.data.weights, stored.data.resting) ||
+        !isDone(inputs.plan, inputs, stored.data.weights, stored.data.memory.rest) ||
         !isDeepStrictEqual(stored.data.sizes, inputs.sizes) ||
         !isDeepStrictEqual(stored.data.router, inputs.router);
-      if (changes && stored.success) announce(inputs, stored.data.weights);
+      if (changes && stored.success) announce(inputs, stored.data);
       return { changes, replaces: stored.success && stored.data.release !== inputs.release ? ["release"] : [] };
     },
 
@@ -116,8 +130,8 @@ export function defineCutoverProvider<Inputs extends PlatformInputs>(
       return {
         id,
         props: {
-          ...stored,
-          weights: observation.weights,
+          ...withoutRest(stored),
+          ...observed(observation),
           router: (await session.readRouter(signal)) ?? stored["router"],
         },
       };
@@ -136,6 +150,13 @@ async function runFor<Inputs extends PlatformInputs>(
   news: unknown,
   olds: unknown,
 ): Promise<Record<string, unknown>> {
+  const stored = storedSchema.safeParse(olds).data;
+  const [problem] = problemsOf(inputs, stored);
+  if (problem !== undefined)
+    throw new BasculeError(
+      "invalid-input",
+      `${inputs.release}: the plan cannot be followed: ${problem}. Nothing was moved.`,
+    );
   const watch = watchEngine();
   try {
     const session = await platform.open(inputs);
@@ -160,8 +181,7 @@ async function runFor<Inputs extends PlatformInputs>(
     if (outcome.phase !== "committed") throw await failureOf(outcome, inputs, news, olds, session);
     return {
       ...asRecord(news),
-      weights: outcome.weights,
-      ...(outcome.restingAt === undefined ? {} : { resting: outcome.restingAt }),
+      ...outputsOf(outcome.weights, outcome.memory),
       transaction: transaction.id,
       journal: session.journal.path,
       details: await session.describe(AbortSignal.timeout(readLimitMs)),
@@ -176,6 +196,8 @@ const refusalCodes: Readonly<Partial<Record<Reason["code"], ErrorCode>>> = {
   "window-closed": "window-closed",
   "concurrent-run": "concurrent-run",
   "journal-failed": "journal-damaged",
+  "stable-not-declared": "invalid-input",
+  "budget-exceeded": "invalid-input",
 };
 
 /** The error that leaves Pulumi with a state that is true. */
@@ -203,23 +225,20 @@ async function failureOf(
         : "but it did not pass its own verification, so look at it now";
       const message = `${inputs.release}: ${inputs.candidate} was not accepted. ${outcome.reason.message}. Traffic: ${served}, ${verified}. Mend the version or revert the commit. ${where}`;
       const error = new BasculeError("rolled-back", message);
-      // A rollback from a pause goes further back than the state: to the stable version alone.
-      const stored = storedSchema.safeParse(olds);
-      const isAsStored =
-        !stored.success || outcome.weights === null || sameWeights(stored.data.weights, outcome.weights);
-      return isAsStored ? error : asPartialFailure(error, inputs, news, olds, outcome.weights ?? {});
+      // A rollback from a pause goes further back than the state: to where traffic came from.
+      const stored = storedSchema.safeParse(olds).data;
+      const { weights } = outcome;
+      if (stored === undefined || weights === null) return error;
+      const { history, rest } = stored.memory;
+      if (sameWeights(stored.weights, weights) && rest?.pause === outcome.restingAt) return error;
+      return asPartialFailure(error, inputs, news, olds, outputsOf(weights, { history }));
     }
     case "unsettled": {
-      const observed = await observeOrUndefined(session);
-      const weights: Weights | undefined = observed?.weights;
-      const message = `${inputs.release}: going back failed: ${outcome.cause}. It was needed because: ${outcome.reason.message}. Traffic as last seen: ${weights ? describeWeights(weights) : "unknown, the router cannot be reached"}. Run pulumi up again: it settles this first. ${where}`;
-      return asPartialFailure(
-        new BasculeError("rollback-failed", message),
-        inputs,
-        news,
-        olds,
-        weights ?? { unknown: 100 },
-      );
+      const seen = await observeOrUndefined(session);
+      const message = `${inputs.release}: going back failed: ${outcome.cause}. It was needed because: ${outcome.reason.message}. Traffic as last seen: ${seen ? describeWeights(seen.weights) : "unknown, the router cannot be reached"}. Run pulumi up again: it settles this first. ${where}`;
+      const error = new BasculeError("rollback-failed", message);
+      const outputs = seen ? observed(seen) : outputsOf({ unknown: 100 }, { history: [] });
+      return asPartialFailure(error, inputs, news, olds, outputs);
     }
   }
 }
@@ -230,14 +249,33 @@ function asPartialFailure(
   { release }: PlatformInputs,
   news: unknown,
   olds: unknown,
-  weights: Weights,
+  outputs: Record<string, unknown>,
 ): Error {
+  const before = storedSchema.safeParse(olds).success ? withoutRest(asRecord(olds)) : asRecord(news);
   return Object.assign(error, {
     id: release,
     reasons: [error.message],
     // Pulumi stores these as they are, and needs the provider's own text among them to refresh or destroy later.
-    properties: { ...asRecord(news), ...asRecord(olds), weights, __provider: asRecord(news)["__provider"] },
+    properties: { ...before, ...outputs, __provider: asRecord(news)["__provider"] },
   });
+}
+
+/** What the resource says about the traffic: who has it, at which pause it rests, and what the preview has to know of the past. */
+function outputsOf(weights: Weights, memory: RouterMemory): Record<string, unknown> {
+  return { weights, memory, ...(memory.rest ? { resting: memory.rest.pause } : {}) };
+}
+
+function observed({ weights, memory }: RouterObservation): Record<string, unknown> {
+  return outputsOf(weights, memory ?? { history: [] });
+}
+
+function withoutRest(stored: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(stored).filter(([key]) => key !== "resting" && key !== "memory"));
+}
+
+/** What the plan names and the program does not declare; hooks that earlier updates left to be run are still needed too. */
+function problemsOf({ plan, probes, hooks = {} }: PlatformInputs, stored: Stored | undefined): readonly string[] {
+  return planProblems(plan, { probes, hooks: Object.keys(hooks), undo: stored?.memory.rest?.undo ?? [] });
 }
 
 async function observeOrUndefined(session: CutoverSession): Promise<RouterObservation | undefined> {
@@ -249,16 +287,18 @@ async function observeOrUndefined(session: CutoverSession): Promise<RouterObserv
 }
 
 /** Tells the reviewer of a preview what will happen. */
-function announce(inputs: PlatformInputs, from: Weights | null): void {
-  const { release, candidate, stable } = inputs;
+function announce(inputs: PlatformInputs, stored: Stored | undefined): void {
+  const { release, candidate } = inputs;
   const probes = inputs.probes.map((probe) => probe.name);
-  const situation = { candidate, stable, weights: from ?? {}, isServed: from !== null, history: [] };
+  const { weights: from, memory } = stored ?? { weights: null, memory: { history: [] } };
+  const { history, rest } = memory;
+  const situation = { candidate, weights: from ?? {}, isServed: from !== null, history, rest };
   console.log(describePlan({ ...beginPlan(inputs.plan, situation), release, candidate, from, probes }));
 }
 
 const storedOrInputs = z.looseObject({ release: z.string() });
 
-const outputsOnly = new Set(["weights", "resting", "transaction", "journal", "__provider", "details"]);
+const outputsOnly = new Set(["weights", "resting", "memory", "transaction", "journal", "__provider", "details"]);
 
 function withoutInternals(inputs: unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(asRecord(inputs)).filter(([key]) => key !== "__provider"));

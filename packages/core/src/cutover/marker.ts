@@ -18,6 +18,8 @@ const originSchema = z.strictObject({
   shape: z.string(),
   /** `false` when it is known that nobody answered for it. */
   served: z.literal(false).exactOptional(),
+  /** `true`: the object rested at a pause, and a rollback does not go back there: the pause's rules and its note go too. */
+  leavesRest: z.literal(true).exactOptional(),
 });
 export type Origin = z.infer<typeof originSchema>;
 
@@ -34,8 +36,10 @@ export const markerSchema = z.strictObject({
   step: z.int().min(0),
   /** The hooks that take back what was done, in the order in which they have to run. */
   undo: z.array(z.string()).exactOptional(),
-  /** Milliseconds since 1970: since when nobody can write. */
-  readOnlySinceMs: z.number().exactOptional(),
+  /** A candidate that rested at a pause which this transaction gives up first; clients may be connected to it. */
+  givenUp: z.string().exactOptional(),
+  /** Nobody can write: since when, in milliseconds since 1970, and how many undo hooks were there before the one that ends it. */
+  readOnly: z.strictObject({ sinceMs: z.number(), undoBefore: z.int().min(0) }).exactOptional(),
   /** Grows by one with each claim; a writer with a lower number is late and refused. */
   fencing: z.int().positive(),
   owner: ownerSchema,

@@ -1,8 +1,11 @@
 import type { JournalFact } from "../journal/fact.ts";
 import { beginPlan, type PlanBeginning } from "../plan/begin-plan.ts";
 import { describeStep } from "../plan/describe-plan.ts";
+import { durationOf, openPause, openPauseIndex } from "../plan/pauses.ts";
+import type { Plan } from "../plan/plan.ts";
+import { digestBefore, type Rest } from "../plan/rest.ts";
 import type { Step } from "../plan/step.ts";
-import { movesTraffic, trafficAfter } from "../plan/traffic.ts";
+import { movesTraffic, trafficAfter, type Traffic } from "../plan/traffic.ts";
 import type { VersionId } from "../version.ts";
 import { allTo, describeWeights, sameWeights, type Weights } from "../weights.ts";
 import { describeWindow, isOpen } from "../window.ts";
@@ -13,8 +16,11 @@ import type {
   CutoverEvent,
   CutoverState,
   Doubt,
+  Found,
   Reason,
+  RouterMemory,
   RouterObservation,
+  Settled,
   Transaction,
 } from "./state.ts";
 
@@ -55,7 +61,7 @@ export function next(state: CutoverState, event: CutoverEvent, nowMs: number): T
     case "restoring":
       return fromRestoring(state, event);
     case "undoing":
-      return fromUndoing(state, event);
+      return fromUndoing(state, event, nowMs);
     case "verifyingStable":
       return fromVerifyingStable(state, event);
     case "disconnecting":
@@ -81,31 +87,27 @@ function fromObserving(state: Of<"observing">, event: CutoverEvent, nowMs: numbe
   if (found && !event.ownerGone) {
     return withFacts([observed], refuse(transaction, concurrentRun(found)));
   }
-  const closed = windowReason(transaction, nowMs);
-  // An abandoned transaction is settled at any hour: a closed window is no reason to leave users where a crash left them.
-  if (closed && !found) return withFacts([observed], refuse(transaction, closed));
-
   const beginning = beginningOf(transaction, observation);
-  const undeclared = undeclaredStable(transaction, beginning, observation);
-  if (undeclared && !found) return withFacts([observed], refuse(transaction, undeclared));
+  // An abandoned transaction is settled at any hour, and whatever the plan: that is no reason to leave users where a crash left them.
+  const stopped = found ? undefined : (windowReason(transaction, nowMs) ?? planReason(transaction, beginning));
+  if (stopped) return withFacts([observed], refuse(transaction, stopped));
 
-  const origin = found ? found.origin : originOf(observation, beginning.goBackTo);
-  const marker: Marker = {
-    ...markerFor(transaction, origin, (found?.fencing ?? 0) + 1, nowMs),
-    ...(found?.undo ? { undo: found.undo } : {}),
-  };
+  const settles = settledBy(found, beginning);
   const facts: JournalFact[] = found
     ? [observed, { kind: "abandonedTransactionFound", transaction: found.transaction, owner: describeOwner(found) }]
     : [observed];
+  const marker = markerFor(transaction, observation, beginning, nowMs);
   return {
     state: {
       phase: "claiming",
-      transaction: { ...transaction, plan: beginning.plan },
+      transaction,
+      plan: beginning.plan,
       marker,
-      history: observation.history ?? [],
+      history: observation.memory?.history ?? [],
       firstStep: beginning.firstStep,
       ...(beginning.note === undefined ? {} : { note: beginning.note }),
-      ...(found ? { abandoned: found } : {}),
+      ...(settles ? { settles } : {}),
+      found: foundIn(observation),
     },
     facts,
     action: {
@@ -117,96 +119,143 @@ function fromObserving(state: Of<"observing">, event: CutoverEvent, nowMs: numbe
 }
 
 /** An abandoned transaction is settled first, so the plan begins from where that leaves the world. */
-function beginningOf(transaction: Transaction, observation: RouterObservation): PlanBeginning {
-  const { candidate, stable, plan } = transaction;
-  const { marker, history = [] } = observation;
-  const weights = (marker ? marker.origin?.weights : observation.weights) ?? {};
-  const isServed = marker ? marker.origin?.served !== false : observation.served !== false;
-  return beginPlan(plan, { candidate, stable, weights, isServed, history });
+function beginningOf({ candidate, plan }: Transaction, observation: RouterObservation): PlanBeginning {
+  const { marker, memory } = observation;
+  const history = memory?.history ?? [];
+  if (marker) {
+    const { origin } = marker;
+    return beginPlan(plan, { candidate, weights: origin?.weights ?? {}, isServed: origin?.served !== false, history });
+  }
+  const { weights, served } = observation;
+  return beginPlan(plan, { candidate, weights, isServed: served !== false, history, rest: memory?.rest });
+}
+
+/** What has to be put right before the plan begins. */
+function settledBy(found: Marker | null, { givesUp }: PlanBeginning): Settled | undefined {
+  if (found) {
+    const connected = new Set([...(found.givenUp === undefined ? [] : [found.givenUp]), found.candidate]);
+    const isOther = (version: VersionId) => (found.origin?.weights[version] ?? 0) === 0;
+    return { kind: "abandoned", transaction: found.transaction, connected: [...connected].filter(isOther) };
+  }
+  if (!givesUp) return undefined;
+  const { pause, candidate } = givesUp;
+  return { kind: "pause", pause, candidate, connected: [candidate] };
+}
+
+function foundIn({ exists, weights, memory }: RouterObservation): Found {
+  const rest = memory?.rest;
+  return { weights: exists ? weights : null, ...(rest ? { restingAt: rest.pause } : {}) };
+}
+
+/** Why this plan may not be taken up here. */
+function planReason(
+  transaction: Transaction,
+  { plan, firstStep, goBackTo }: Pick<PlanBeginning, "plan" | "firstStep" | "goBackTo">,
+): Reason | undefined {
+  return undeclaredStable(transaction, plan, goBackTo) ?? overBudget(plan, firstStep);
 }
 
 /** Whatever the program does not declare is deleted when the update ends well; at a pause, it would still have traffic. */
-function undeclaredStable(
-  { candidate, stable }: Transaction,
-  { plan, goBackTo }: PlanBeginning,
-  { served }: RouterObservation,
-): Reason | undefined {
-  const pause = plan.steps.find((step) => step.kind === "pause" && !step.isApproved);
+function undeclaredStable({ candidate, stable }: Transaction, plan: Plan, goBackTo: Weights): Reason | undefined {
+  const pause = openPause(plan.steps);
   const others = Object.keys(goBackTo).filter((version) => version !== candidate && version !== stable);
-  if (pause?.kind !== "pause" || others.length === 0 || served === false) return undefined;
+  if (pause === undefined || others.length === 0) return undefined;
   return {
     code: "stable-not-declared",
-    message: `The plan pauses at ${JSON.stringify(pause.name)}, and ${describeWeights(goBackTo)} is in service but not declared as stable, so it would be deleted with traffic on it. Declare it as stable, or approve the pause.`,
+    message: `The plan pauses at ${JSON.stringify(pause)}, and ${describeWeights(goBackTo)} is in service but not declared as stable, so it would be deleted with traffic on it. Declare it as stable, or approve the pause.`,
+  };
+}
+
+function overBudget(plan: Plan, firstStep: number): Reason | undefined {
+  const lastsMs = durationOf(plan.steps.slice(firstStep));
+  if (plan.runBudgetMs === undefined || lastsMs <= plan.runBudgetMs) return undefined;
+  return {
+    code: "budget-exceeded",
+    message: `The steps of this update last ${lastsMs / 1000} s on purpose, more than runBudgetMs = ${plan.runBudgetMs}. Approve one pause at a time, or raise runBudgetMs if your pipeline runs that long.`,
   };
 }
 
 function fromClaiming(state: Of<"claiming">, event: CutoverEvent, nowMs: number): Transition {
+  const { settles, marker, firstStep, note } = state;
   if (event.kind === "conflicted") return refuse(state.transaction, { code: "concurrent-run", message: event.message });
   if (event.kind !== "done") {
     const reason = reasonOf(event);
     // Traffic is where the abandoned transaction left it: whichever marker is on the object now, it has to stay.
-    if (state.abandoned) return unsettled(state, reason, reason.message);
+    if (settles?.kind === "abandoned") return unsettled(state, reason, reason.message);
     // The claim may have been written all the same; without a shift behind it, releasing it is enough.
-    return release(state, reason, true);
+    return release(state, reason, true, state.found);
   }
 
   const claimed: JournalFact = {
     kind: "routerClaimed",
-    fencing: state.marker.fencing,
-    originWeights: state.marker.origin?.weights ?? null,
+    fencing: marker.fencing,
+    originWeights: marker.origin?.weights ?? null,
   };
-  if (state.abandoned) {
+  if (settles) {
+    const stage = { phase: "settling", settles, stage: "restore", firstStep } as const;
     return {
-      state: {
-        ...claimedOf(state),
-        phase: "settling",
-        abandoned: state.abandoned,
-        stage: "restore",
-        firstStep: state.firstStep,
-      },
+      state: { ...claimedOf(state), ...stage, ...(note === undefined ? {} : { note }) },
       facts: [claimed],
-      action: { kind: "restore", marker: state.marker, origin: state.marker.origin },
+      action: { kind: "restore", marker, origin: marker.origin },
     };
   }
-  const adapted: JournalFact[] =
-    state.note === undefined ? [] : [{ kind: "planAdapted", firstStep: state.firstStep, note: state.note }];
-  return withFacts([claimed, ...adapted], beginStep(state, state.firstStep, nowMs));
+  return withFacts([claimed], beginFirstStep(state, nowMs));
+}
+
+function beginFirstStep(state: Of<"claiming"> | Of<"settling">, nowMs: number): Transition {
+  const { plan, firstStep, note } = state;
+  const adapted: JournalFact[] = note === undefined ? [] : [{ kind: "planAdapted", plan, firstStep, note }];
+  return withFacts(adapted, beginStep(state, firstStep, nowMs));
 }
 
 function fromSettling(state: Of<"settling">, event: CutoverEvent, nowMs: number): Transition {
-  const { abandoned } = state;
+  const { settles, stage, transaction, plan, firstStep, marker } = state;
   if (event.kind === "conflicted") return unsettled(state, takenOver(event.message), event.message);
-  if (state.stage === "restore" && event.kind === "done") {
-    const settled: JournalFact = {
-      kind: "abandonedTransactionSettled",
-      transaction: abandoned.transaction,
-      weights: abandoned.origin?.weights ?? null,
-    };
-    if (!abandoned.origin) return settledWithoutOrigin(state, settled, nowMs);
-    return withFacts([settled], settleFurther(state, abandoned.origin));
+  if (stage === "restore" && event.kind === "done") {
+    const settled = settledFact(settles, marker.origin);
+    if (!marker.origin) return settledWithoutOrigin(state, settled, nowMs);
+    return withFacts([settled], settleFurther(state, marker.origin));
   }
-  if (state.stage === "undo" && event.kind === "done" && abandoned.origin) {
-    const { hook, claimed } = undone(state);
-    return withFacts([hookRan(hook)], settleFurther({ ...state, ...claimed }, abandoned.origin));
+  if (stage === "disconnect" && event.kind !== "interrupted" && marker.origin) {
+    const [version = "", ...connected] = settles.connected;
+    const further = { ...state, settles: { ...settles, connected } };
+    return withFacts([connectionsEnded(version, event)], settleFurther(further, marker.origin));
   }
-  if (state.stage === "verify" && event.kind === "verified") {
+  if (stage === "undo" && event.kind === "done" && marker.origin) {
+    const { facts, claimed } = undone(state, nowMs);
+    return withFacts(facts, settleFurther({ ...state, ...claimed }, marker.origin));
+  }
+  if (stage === "verify" && event.kind === "verified") {
     const facts: JournalFact[] = [{ kind: "stableVerified", passed: event.passed, message: event.message }];
-    const closed = windowReason(state.transaction, nowMs);
-    return withFacts(facts, closed ? release(state, closed, event.passed) : beginStep(state, state.firstStep, nowMs));
+    const goBackTo = marker.origin?.weights ?? {};
+    const stopped = windowReason(transaction, nowMs) ?? planReason(transaction, { plan, firstStep, goBackTo });
+    return withFacts(facts, stopped ? release(state, stopped, event.passed) : beginFirstStep(state, nowMs));
   }
   const reason = reasonOf(event);
-  if (state.stage === "verify") return release(state, reason, false);
+  if (stage === "verify") return release(state, reason, false);
   return unsettled(state, reason, reason.message);
 }
 
-/** Takes back the hooks of the abandoned transaction, one after the other, then verifies what serves. */
+function settledFact(settles: Settled, origin: Origin | null): JournalFact {
+  const weights = origin?.weights ?? null;
+  if (settles.kind === "abandoned")
+    return { kind: "abandonedTransactionSettled", transaction: settles.transaction, weights };
+  return { kind: "pauseGivenUp", pause: settles.pause, candidate: settles.candidate, weights: weights ?? {} };
+}
+
+/** Takes back the hooks that were left, one after the other, once nobody is connected to whom they concern; then verifies what serves. */
 function settleFurther(state: Of<"settling">, origin: Origin): Transition {
-  const hook = state.marker.undo?.[0];
+  const [hook] = state.marker.undo ?? [];
+  const [version] = state.settles.connected;
+  if (hook !== undefined && version !== undefined) {
+    return { state: { ...state, stage: "disconnect" }, facts: [], action: { kind: "disconnect", version } };
+  }
   if (hook !== undefined) {
     return { state: { ...state, stage: "undo" }, facts: [], action: undoAction(state.marker, hook) };
   }
+  const { givenUp: _givenUp, readOnly: _readOnly, ...marker } = state.marker;
   return {
-    state: { ...state, stage: "verify" },
+    state: { ...state, marker, stage: "verify" },
     facts: [],
     action: { kind: "verify", target: "stable", expected: origin.weights },
   };
@@ -224,27 +273,35 @@ function fromStepping(state: Of<"stepping">, event: CutoverEvent, nowMs: number)
   if (event.kind === "conflicted") return unsettled(state, takenOver(event.message), event.message);
   const step = stepAt(state, index);
   if (event.kind === "done" && movesTraffic(step.kind)) {
-    const { readOnlySinceMs, ...marker } = state.marker;
-    const shifted: JournalFact[] = [{ kind: "trafficShifted", ...trafficOf(state, index) }];
-    if (readOnlySinceMs === undefined) return withFacts(shifted, afterStep(state, index, nowMs));
-    shifted.push({ kind: "readOnlyMoment", durationMs: nowMs - readOnlySinceMs });
+    const shifted: JournalFact = { kind: "trafficShifted", ...trafficOf(state, index) };
+    if (step.kind !== "shift" || state.marker.readOnly === undefined)
+      return withFacts([shifted], afterStep(state, index, nowMs));
     const tooLong = readOnlyReason(state, nowMs);
-    return withFacts(shifted, tooLong ? rollBack(state, tooLong) : afterStep({ ...state, marker }, index, nowMs));
+    const { facts, claimed } = writable(state, nowMs);
+    return withFacts([shifted, ...facts], tooLong ? rollBack(claimed, tooLong) : afterStep(claimed, index, nowMs));
   }
   if (event.kind === "done" && step.kind === "hook") {
     const tooLong = readOnlyReason(state, nowMs);
     return withFacts([hookRan(step.name)], tooLong ? rollBack(state, tooLong) : afterStep(state, index, nowMs));
   }
   if (event.kind === "done" && step.kind === "scale") {
-    return withFacts(
-      [{ kind: "stepPassed", step: index, message: describeStep(step) }],
-      afterStep(state, index, nowMs),
-    );
+    return withFacts([passed(index, describeStep(step))], afterStep(state, index, nowMs));
   }
   if (event.kind === "verified" && event.passed && isMeasured(step)) {
-    return withFacts([{ kind: "stepPassed", step: index, message: event.message }], afterStep(state, index, nowMs));
+    return withFacts([passed(index, event.message)], afterStep(state, index, nowMs));
   }
-  return rollBack(state, reasonOf(event));
+  return rollBack(state, failureOf(step, event));
+}
+
+function passed(step: number, message: string): JournalFact {
+  return { kind: "stepPassed", step, message };
+}
+
+/** Why a step did not do what it should. */
+function failureOf({ kind }: Step, event: CutoverEvent): Reason {
+  const reason = reasonOf(event);
+  if (event.kind !== "failed" || (kind !== "scale" && kind !== "hook")) return reason;
+  return { code: kind === "scale" ? "scale-failed" : "hook-failed", message: event.message };
 }
 
 function isMeasured({ kind }: Step): boolean {
@@ -252,22 +309,31 @@ function isMeasured({ kind }: Step): boolean {
 }
 
 function afterStep(claimed: Claimed, index: number, nowMs: number): Transition {
-  if (index + 1 < claimed.transaction.plan.steps.length) return beginStep(claimed, index + 1, nowMs);
-  return commit(claimed);
+  if (index + 1 < claimed.plan.steps.length) return beginStep(claimed, index + 1, nowMs);
+  const { history, transaction } = claimed;
+  const promoted = [transaction.candidate, ...history.filter((version) => version !== transaction.candidate)];
+  return commit(claimed, { history: promoted.slice(0, keptHistory) });
 }
 
 /** Ends well: with everything at the candidate, or at a pause with both versions in service. */
-function commit(claimed: Claimed, restingAt?: string): Transition {
-  const { marker, history, transaction } = claimed;
-  const promoted = [transaction.candidate, ...history.filter((version) => version !== transaction.candidate)];
+function commit(claimed: Claimed, memory: RouterMemory): Transition {
+  const { marker } = claimed;
   return {
-    state: { ...claimedOf(claimed), phase: "committing", ...(restingAt === undefined ? {} : { restingAt }) },
+    state: { ...claimedOf(claimed), phase: "committing", memory },
     facts: [],
-    action: {
-      kind: "release",
-      marker,
-      history: restingAt === undefined ? promoted.slice(0, keptHistory) : history,
-    },
+    action: { kind: "release", marker, memory },
+  };
+}
+
+/** What a later update has to know of a pause. */
+function restOf({ transaction, marker }: Claimed, pause: string): Rest {
+  const { plan, candidate } = transaction;
+  return {
+    candidate,
+    pause,
+    origin: { ...marker.origin?.weights },
+    taken: digestBefore(plan, openPauseIndex(plan.steps) ?? plan.steps.length),
+    undo: [...(marker.undo ?? [])],
   };
 }
 
@@ -277,22 +343,20 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
   const marker = markerAt(claimed.marker, step, index, nowMs);
   const state = { ...claimedOf(claimed), phase: "stepping", marker } as const;
   const traffic = trafficOf(state, index);
-  const begin = (action: Action): Transition => ({
-    state,
-    facts: [{ kind: "stepStarted", step: index, description: describeStep(step) }],
-    action,
-  });
+  const started: JournalFact = { kind: "stepStarted", step: index, description: describeStep(step) };
+  const begin = (action: Action): Transition => ({ state, facts: [started], action });
   const mirrored = traffic.mirrorPercent === undefined ? {} : { mirrored: true };
   switch (step.kind) {
     case "shift":
     case "route":
     case "mirror": {
+      // What is not begun has nothing to take back.
       const stopped = windowReason(transaction, nowMs) ?? readOnlyReason(state, nowMs);
-      return stopped ? rollBack(state, stopped) : begin({ kind: "shift", marker, traffic });
+      return stopped ? rollBack(claimed, stopped) : begin({ kind: "shift", marker, traffic });
     }
     case "verify": {
       const expected =
-        step.target === "candidate" ? allTo(transaction.candidate) : answering(traffic.weights, state, index);
+        step.target === "candidate" ? allTo(transaction.candidate) : answering(traffic, transaction.candidate);
       const nobodyServedBefore = nobodyServed(marker.origin);
       return begin({
         kind: "verify",
@@ -305,23 +369,30 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
     }
     case "soak":
     case "hold": {
-      const expected = answering(traffic.weights, state, index);
+      const expected = answering(traffic, transaction.candidate);
       return begin({ kind: "verify", target: "service", expected, holdMs: step.durationMs, ...mirrored });
     }
     case "pause":
-      return step.isApproved ? afterStep(state, index, nowMs) : commit(state, step.name);
+      return withFacts(
+        [started],
+        step.isApproved
+          ? afterStep(state, index, nowMs)
+          : commit(state, { history: state.history, rest: restOf(state, step.name) }),
+      );
     case "scale":
       return begin({ kind: "scale", version: transaction.candidate, size: step.size });
     case "experiment": {
       const stable = stableOf(state);
-      if (stable === undefined) return afterStep(state, index, nowMs);
+      if (stable === undefined) {
+        const message = "There is no stable version to compare the candidate with.";
+        return rollBack(state, { code: "verification-failed", message });
+      }
       return begin({ kind: "experiment", stable, durationMs: step.durationMs, ...namesOf(step) });
     }
     case "hook": {
       const closed = windowReason(transaction, nowMs);
-      if (closed) return rollBack(state, closed);
-      const limitMs = Math.min(step.limitMs, readOnlyLeftMs(state, nowMs));
-      return begin({ kind: "hook", marker, name: step.name, limitMs });
+      if (closed) return rollBack(claimed, closed);
+      return begin({ kind: "hook", marker, name: step.name, limitMs: step.limitMs });
     }
   }
 }
@@ -333,7 +404,9 @@ function markerAt(marker: Marker, step: Step, index: number, nowMs: number): Mar
     ...marker,
     step: index,
     ...(step.undo === undefined ? {} : { undo: [step.undo, ...(marker.undo ?? [])] }),
-    ...(step.startsReadOnly ? { readOnlySinceMs: nowMs } : {}),
+    ...(step.startsReadOnly && !marker.readOnly
+      ? { readOnly: { sinceMs: nowMs, undoBefore: marker.undo?.length ?? 0 } }
+      : {}),
   };
 }
 
@@ -344,9 +417,8 @@ function namesOf({ probes }: { readonly probes?: readonly string[] | undefined }
 }
 
 /** Who may answer a client: also a candidate that gets only the requests that match. */
-function answering(weights: Weights, claimed: Claimed, index: number): Weights {
-  const { candidate } = claimed.transaction;
-  return trafficOf(claimed, index).matches && !(candidate in weights) ? { ...weights, [candidate]: 0 } : weights;
+function answering({ weights, matches }: Traffic, candidate: VersionId): Weights {
+  return matches && !(candidate in weights) ? { ...weights, [candidate]: 0 } : weights;
 }
 
 /** The version with the most traffic that is not the candidate. */
@@ -355,30 +427,41 @@ function stableOf({ transaction, marker }: Claimed): VersionId | undefined {
   return others.sort(([, left], [, right]) => right - left)[0]?.[0];
 }
 
-function readOnlyLeftMs({ transaction, marker }: Claimed, nowMs: number): number {
-  const { readOnlyLimitMs } = transaction.plan;
-  if (marker.readOnlySinceMs === undefined || readOnlyLimitMs === undefined) return Number.POSITIVE_INFINITY;
-  return Math.max(1, marker.readOnlySinceMs + readOnlyLimitMs - nowMs);
+function readOnlyReason({ plan, marker }: Claimed, nowMs: number): Reason | undefined {
+  const { readOnlyLimitMs } = plan;
+  if (marker.readOnly === undefined || readOnlyLimitMs === undefined) return undefined;
+  const lastedMs = nowMs - marker.readOnly.sinceMs;
+  return lastedMs <= readOnlyLimitMs ? undefined : readOnlyTooLong(lastedMs, readOnlyLimitMs);
 }
 
-function readOnlyReason({ transaction, marker }: Claimed, nowMs: number): Reason | undefined {
-  const { readOnlyLimitMs } = transaction.plan;
-  if (marker.readOnlySinceMs === undefined || readOnlyLimitMs === undefined) return undefined;
-  const lastedMs = nowMs - marker.readOnlySinceMs;
-  if (lastedMs <= readOnlyLimitMs) return undefined;
+/** The reason of a transaction that goes back because nobody could write for too long, both in milliseconds. */
+export function readOnlyTooLong(lastedMs: number, readOnlyLimitMs: number): Reason {
   return {
     code: "read-only-too-long",
     message: `Nobody could write for ${lastedMs} ms, more than readOnlyLimitMs = ${readOnlyLimitMs}. Make the last synchronisation shorter, or raise the limit`,
   };
 }
 
+/** Writes are possible again, and how long they were not is written down. */
+function writable(
+  claimed: Claimed,
+  nowMs: number,
+): { readonly facts: readonly JournalFact[]; readonly claimed: Claimed } {
+  const { readOnly, ...marker } = claimed.marker;
+  if (readOnly === undefined) return { facts: [], claimed };
+  return {
+    facts: [{ kind: "readOnlyMoment", durationMs: nowMs - readOnly.sinceMs }],
+    claimed: { ...claimedOf(claimed), marker },
+  };
+}
+
 function fromCommitting(state: Of<"committing">, event: CutoverEvent): Transition {
-  const { transaction, marker, doubt, restingAt } = state;
+  const { transaction, marker, doubt, memory } = state;
   const weights = trafficOf(state, marker.step).weights;
-  const rest = restingAt === undefined ? {} : { restingAt };
+  const { rest } = memory;
   const committed: Transition = {
-    state: { phase: "committed", transaction, weights, ...rest },
-    facts: [{ kind: "committed", weights, ...rest }],
+    state: { phase: "committed", transaction, weights, memory },
+    facts: [{ kind: "committed", weights, ...(rest ? { restingAt: rest.pause } : {}) }],
   };
   if (event.kind === "done") return committed;
   if (doubt === undefined)
@@ -410,14 +493,21 @@ function fromRestoring(state: Of<"restoring">, event: CutoverEvent): Transition 
   const weights = marker.origin?.weights ?? null;
   const restored: JournalFact = { kind: "trafficRestored", weights };
   if (weights === null) {
-    return withFacts([restored], finishRollback(transaction, reason, null, true));
+    return withFacts([restored], finishRollback(transaction, reason, { weights: null }, true));
   }
   if (marker.undo === undefined) return withFacts([restored], verifyStable(state, weights, false));
+  const undoing = { ...claimedOf(state), phase: "undoing", reason } as const;
+  if (isInOrigin(state)) return withFacts([restored], undoFurther({ ...undoing, stage: "hooks" }));
   return {
-    state: { ...claimedOf(state), phase: "undoing", reason, stage: "disconnect" },
+    state: { ...undoing, stage: "disconnect" },
     facts: [restored],
     action: { kind: "disconnect", version: transaction.candidate },
   };
+}
+
+/** Whether the candidate has traffic after a rollback as well, so that its connections are right. */
+function isInOrigin({ transaction, marker }: Claimed): boolean {
+  return (marker.origin?.weights[transaction.candidate] ?? 0) > 0;
 }
 
 function verifyStable(
@@ -432,15 +522,15 @@ function verifyStable(
   };
 }
 
-function fromUndoing(state: Of<"undoing">, event: CutoverEvent): Transition {
+function fromUndoing(state: Of<"undoing">, event: CutoverEvent, nowMs: number): Transition {
   if (event.kind === "conflicted") return unsettled(state, state.reason, event.message);
   if (state.stage === "disconnect") {
     const ended = connectionsEnded(state.transaction.candidate, event);
     return withFacts([ended], undoFurther({ ...state, stage: "hooks" }));
   }
   if (event.kind !== "done") return unsettled(state, state.reason, reasonOf(event).message);
-  const { hook, claimed } = undone(state);
-  return withFacts([hookRan(hook)], undoFurther({ ...state, ...claimed }));
+  const { facts, claimed } = undone(state, nowMs);
+  return withFacts(facts, undoFurther({ ...state, ...claimed }));
 }
 
 function undoFurther(state: Of<"undoing">): Transition {
@@ -454,9 +544,15 @@ function undoAction(marker: Marker, name: string): Action {
 }
 
 /** The hook that has just run, and the marker without it. */
-function undone(claimed: Claimed): { readonly hook: string; readonly claimed: Claimed } {
+function undone(
+  claimed: Claimed,
+  nowMs: number,
+): { readonly facts: readonly JournalFact[]; readonly claimed: Claimed } {
   const { undo: [hook = "", ...left] = [], ...marker } = claimed.marker;
-  return { hook, claimed: { ...claimedOf(claimed), marker: left.length > 0 ? { ...marker, undo: left } : marker } };
+  const after = { ...claimedOf(claimed), marker: left.length > 0 ? { ...marker, undo: left } : marker };
+  const isWritable = marker.readOnly !== undefined && left.length <= marker.readOnly.undoBefore;
+  const freed = isWritable ? writable(after, nowMs) : { facts: [], claimed: after };
+  return { facts: [hookRan(hook), ...freed.facts], claimed: freed.claimed };
 }
 
 function hookRan(hook: string): JournalFact {
@@ -465,15 +561,14 @@ function hookRan(hook: string): JournalFact {
 
 function fromVerifyingStable(state: Of<"verifyingStable">, event: CutoverEvent): Transition {
   if (event.kind === "conflicted") return unsettled(state, state.reason, event.message);
-  const passed = event.kind === "verified" && event.passed;
+  const isWell = event.kind === "verified" && event.passed;
   const message = event.kind === "verified" ? event.message : reasonOf(event).message;
-  const verified: JournalFact = { kind: "stableVerified", passed, message };
-  const { transaction, marker, reason } = state;
-  const served = marker.origin && (marker.origin.weights[transaction.candidate] ?? 0) > 0;
-  if (served || state.isDisconnected || !shiftBegun(state))
-    return withFacts([verified], release(state, reason, passed));
+  const verified: JournalFact = { kind: "stableVerified", passed: isWell, message };
+  const { transaction, reason } = state;
+  if (isInOrigin(state) || state.isDisconnected || !mayHaveClients(state))
+    return withFacts([verified], release(state, reason, isWell));
   return {
-    state: { ...claimedOf(state), phase: "disconnecting", reason, stableVerified: passed },
+    state: { ...claimedOf(state), phase: "disconnecting", reason, stableVerified: isWell },
     facts: [verified],
     action: { kind: "disconnect", version: transaction.candidate },
   };
@@ -489,8 +584,8 @@ function connectionsEnded(version: VersionId, event: CutoverEvent): JournalFact 
 }
 
 function fromReleasing(state: Of<"releasing">, event: CutoverEvent): Transition {
-  const { transaction, marker, reason, stableVerified, doubt } = state;
-  const finished = finishRollback(transaction, reason, marker.origin?.weights ?? null, stableVerified);
+  const { transaction, marker, reason, stableVerified, left, doubt } = state;
+  const finished = finishRollback(transaction, reason, left, stableVerified);
   // In a conflict another run took over: it found our marker, so it is the one that settles now.
   if (event.kind === "done" || event.kind === "conflicted") return finished;
   if (doubt === undefined)
@@ -520,24 +615,25 @@ function factOf(observation: RouterObservation): JournalFact {
   };
 }
 
-function release(claimed: Claimed, reason: Reason, stableVerified: boolean): Transition {
+/** Takes the marker away without a promotion; what is left is the origin, unless it was never moved to. */
+function release(
+  claimed: Claimed,
+  reason: Reason,
+  stableVerified: boolean,
+  left: Found = { weights: claimed.marker.origin?.weights ?? null },
+): Transition {
   const { marker } = claimed;
   return {
-    state: { ...claimedOf(claimed), phase: "releasing", reason, stableVerified },
+    state: { ...claimedOf(claimed), phase: "releasing", reason, stableVerified, left },
     facts: [],
     action: marker.origin ? { kind: "release", marker } : { kind: "restore", marker, origin: null },
   };
 }
 
-function finishRollback(
-  transaction: Transaction,
-  reason: Reason,
-  weights: Weights | null,
-  stableVerified: boolean,
-): Transition {
+function finishRollback(transaction: Transaction, reason: Reason, left: Found, stableVerified: boolean): Transition {
   return {
-    state: { phase: "rolledBack", transaction, reason, weights, stableVerified },
-    facts: [{ kind: "rolledBack", reason, weights }],
+    state: { phase: "rolledBack", transaction, reason, stableVerified, ...left },
+    facts: [{ kind: "rolledBack", reason, weights: left.weights }],
   };
 }
 
@@ -556,40 +652,57 @@ function withFacts(facts: readonly JournalFact[], transition: Transition): Trans
   return { ...transition, facts: [...facts, ...transition.facts] };
 }
 
-function stepAt({ transaction }: Claimed, index: number): Step {
-  const step = transaction.plan.steps[index];
-  if (!step) throw new RangeError(`The plan has no step ${index}; it has ${transaction.plan.steps.length}.`);
+function stepAt({ plan }: Claimed, index: number): Step {
+  const step = plan.steps[index];
+  if (!step) throw new RangeError(`The plan has no step ${index}; it has ${plan.steps.length}.`);
   return step;
 }
 
 /** Where requests go once the steps up to this one are done. */
-function trafficOf({ transaction, marker }: Claimed, index: number) {
-  return trafficAfter(transaction.plan, marker.origin?.weights ?? {}, transaction.candidate, index);
+function trafficOf({ transaction, plan, marker }: Claimed, index: number): Traffic {
+  return trafficAfter(plan, marker.origin?.weights ?? {}, transaction.candidate, index);
 }
 
-function shiftBegun({ transaction, marker }: Claimed): boolean {
-  return transaction.plan.steps.slice(0, marker.step + 1).some(({ kind }) => movesTraffic(kind));
+/** Whether clients may be connected to the candidate: traffic was about to move, or did so in an earlier update. */
+function mayHaveClients({ plan, marker }: Claimed): boolean {
+  return plan.steps.slice(0, marker.step + 1).some(({ kind }) => movesTraffic(kind));
 }
 
 /** What all states after the claim carry on. */
-function claimedOf({ transaction, marker, history }: Claimed): Claimed {
-  return { transaction, marker, history };
+function claimedOf({ transaction, plan, marker, history }: Claimed): Claimed {
+  return { transaction, plan, marker, history };
 }
 
-function markerFor(transaction: Transaction, origin: Origin | null, fencing: number, nowMs: number): Marker {
+/** The marker of a claim: where a rollback goes, and what it has to take back that others did. */
+function markerFor(
+  transaction: Transaction,
+  { exists, shape, served, marker: found, memory }: RouterObservation,
+  { firstStep, goBackTo, givesUp }: PlanBeginning,
+  nowMs: number,
+): Marker {
+  const rest = found ? undefined : memory?.rest;
+  const undo = found ? found.undo : rest?.undo;
+  const givenUp = found ? found.givenUp : givesUp?.candidate;
+  const seen: Origin | null = exists
+    ? {
+        weights: goBackTo,
+        shape,
+        ...(served === false ? { served } : {}),
+        ...(rest ? { leavesRest: true as const } : {}),
+      }
+    : null;
   return {
     transaction: transaction.id,
     candidate: transaction.candidate,
-    origin,
-    step: 0,
-    fencing,
+    origin: found ? found.origin : seen,
+    step: firstStep,
+    ...(undo && undo.length > 0 ? { undo } : {}),
+    ...(givenUp === undefined ? {} : { givenUp }),
+    ...(found?.readOnly ? { readOnly: found.readOnly } : {}),
+    fencing: (found?.fencing ?? 0) + 1,
     owner: transaction.owner,
     leaseUntilMs: nowMs + transaction.leaseMs,
   };
-}
-
-function originOf({ exists, shape, served }: RouterObservation, weights: Weights): Origin | null {
-  return exists ? { weights, shape, ...(served === false ? { served } : {}) } : null;
 }
 
 function nobodyServed(origin: Origin | null): boolean {

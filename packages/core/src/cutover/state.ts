@@ -1,4 +1,5 @@
 import type { Plan } from "../plan/plan.ts";
+import type { Rest } from "../plan/rest.ts";
 import type { CandidateSize } from "../plan/step.ts";
 import type { Traffic } from "../plan/traffic.ts";
 import type { VersionId } from "../version.ts";
@@ -9,8 +10,9 @@ import type { Marker, Origin, Owner } from "./marker.ts";
 export interface Transaction {
   readonly id: string;
   readonly candidate: VersionId;
-  /** The version that the program declares beside the candidate, and that a rollback from a pause goes back to. */
+  /** The version that the program declares beside the candidate. */
   readonly stable?: VersionId;
+  /** The plan as it was declared; what becomes of it depends on where the world is. */
   readonly plan: Plan;
   readonly owner: Owner;
   readonly leaseMs: number;
@@ -21,6 +23,8 @@ export interface Reason {
   readonly code:
     | "verification-failed"
     | "router-failed"
+    | "scale-failed"
+    | "hook-failed"
     | "owner-lost"
     | "abort-requested"
     | "deadline-passed"
@@ -28,6 +32,7 @@ export interface Reason {
     | "concurrent-run"
     | "taken-over"
     | "stable-not-declared"
+    | "budget-exceeded"
     | "read-only-too-long"
     | "journal-failed";
   readonly message: string;
@@ -42,29 +47,24 @@ export interface Reason {
  * | `claiming` | at most the marker was written; traffic is as it was |
  * | `claiming` what an earlier run abandoned | as `settling` |
  * | `settling` | the marker names the origin; traffic may be anywhere between; the next run restores the origin |
- * | `stepping` | as `settling` |
- * | `committing` | as `settling`, or the marker is gone and the candidate serves, verified |
- * | `restoring`, `undoing`, `verifyingStable`, `disconnecting` | as `settling` |
+ * | `stepping` | as `settling`; the marker names the hooks that have to be taken back |
+ * | `committing` | as `settling`, or the marker is gone and the candidate serves, or rests at its pause, verified |
+ * | `restoring`, `undoing`, `verifyingStable`, `disconnecting` | as `settling`; the marker names the hooks that are left to be taken back |
  * | `releasing` | the origin serves; a marker may be left, which the next run removes |
  * | `committed`, `rolledBack`, `refused`, `unsettled` | the transaction is over |
  */
 export type CutoverState =
   | { readonly phase: "observing"; readonly transaction: Transaction }
-  | (Claimed & {
-      readonly phase: "settling";
-      readonly abandoned: Marker;
-      readonly stage: "restore" | "undo" | "verify";
-      readonly firstStep: number;
-    })
-  | (Claimed & {
-      readonly phase: "claiming";
-      readonly abandoned?: Marker;
-      readonly firstStep: number;
-      readonly note?: string;
-    })
+  | (Claimed & Beginning & { readonly phase: "claiming"; readonly settles?: Settled; readonly found: Found })
+  | (Claimed &
+      Beginning & {
+        readonly phase: "settling";
+        readonly settles: Settled;
+        readonly stage: "restore" | "disconnect" | "undo" | "verify";
+      })
   | (Claimed & { readonly phase: "stepping" })
   /** `doubt`: the marker's removal failed, which does not tell whether it was written; the router is looked at once more. */
-  | (Claimed & { readonly phase: "committing"; readonly restingAt?: string; readonly doubt?: Doubt })
+  | (Claimed & { readonly phase: "committing"; readonly memory: RouterMemory; readonly doubt?: Doubt })
   | (Claimed & { readonly phase: "restoring"; readonly reason: Reason })
   /** Traffic is back; the hooks that were run are taken back in reverse order, once nobody is connected to the candidate. */
   | (Claimed & { readonly phase: "undoing"; readonly reason: Reason; readonly stage: "disconnect" | "hooks" })
@@ -75,14 +75,15 @@ export type CutoverState =
       readonly phase: "releasing";
       readonly reason: Reason;
       readonly stableVerified: boolean;
+      readonly left: Found;
       readonly doubt?: Doubt;
     })
   | {
       readonly phase: "committed";
       readonly transaction: Transaction;
       readonly weights: Weights;
-      /** The name of the pause at which both versions stay until a later commit approves it. */
-      readonly restingAt?: string;
+      /** With a `rest`, both versions stay until a later commit approves its pause. */
+      readonly memory: RouterMemory;
     }
   | {
       readonly phase: "rolledBack";
@@ -90,11 +91,45 @@ export type CutoverState =
       readonly reason: Reason;
       /** `null`: there was no router object before, and there is none now. */
       readonly weights: Weights | null;
+      /** The pause at which traffic still rests, because nothing was moved yet. */
+      readonly restingAt?: string;
       readonly stableVerified: boolean;
     }
   | { readonly phase: "refused"; readonly transaction: Transaction; readonly reason: Reason }
   /** The rollback itself failed: the marker stays, and the next run goes on from it. */
   | { readonly phase: "unsettled"; readonly transaction: Transaction; readonly reason: Reason; readonly cause: string };
+
+/** How the plan begins once the router is ours. */
+interface Beginning {
+  /** The index of the first step to take. */
+  readonly firstStep: number;
+  /** Why the plan is not taken as it was written. */
+  readonly note?: string;
+}
+
+/** How traffic is without any doing of this transaction. */
+export interface Found {
+  /** `null`: there is no router object. */
+  readonly weights: Weights | null;
+  readonly restingAt?: string;
+}
+
+/** What others left, which is put right before the plan begins. */
+export type Settled = (
+  | { readonly kind: "abandoned"; readonly transaction: string }
+  | { readonly kind: "pause"; readonly pause: string; readonly candidate: VersionId }
+) & {
+  /** Whose connections have to be ended before hooks are taken back. */
+  readonly connected: readonly VersionId[];
+};
+
+/** What the router object keeps between two transactions. */
+export interface RouterMemory {
+  /** The versions that were promoted, the newest first. */
+  readonly history: readonly VersionId[];
+  /** Set while traffic rests at a pause. */
+  readonly rest?: Rest;
+}
 
 /** A write that failed, or was refused because the marker is not ours (any more). */
 export interface Doubt {
@@ -105,6 +140,8 @@ export interface Doubt {
 /** What is known once the router is ours. */
 export interface Claimed {
   readonly transaction: Transaction;
+  /** The plan as it is taken from where the world was found. */
+  readonly plan: Plan;
   readonly marker: Marker;
   /** The versions that were promoted so far, the newest first. */
   readonly history: readonly VersionId[];
@@ -124,8 +161,8 @@ export interface RouterObservation {
   readonly marker: Marker | null;
   /** `false` when it is known that nobody answers for these weights, for example because no such version runs. */
   readonly served?: boolean;
-  /** The versions that were promoted, the newest first. Default: none is known. */
-  readonly history?: readonly VersionId[];
+  /** What the last transaction left on the object. Default: nothing is known. */
+  readonly memory?: RouterMemory;
   /** The adapter's notes on the object's present shape; see {@link Origin.shape}. */
   readonly shape: string;
 }
@@ -163,8 +200,8 @@ export type Action =
   | { readonly kind: "restore"; readonly marker: Marker; readonly origin: Origin | null }
   /** End the connections that clients still hold to a version that has no traffic any more. */
   | { readonly kind: "disconnect"; readonly version: VersionId }
-  /** Remove the marker; keep the history on the object where one is given. */
-  | { readonly kind: "release"; readonly marker: Marker; readonly history?: readonly VersionId[] };
+  /** Remove the marker; a memory replaces the one on the object. */
+  | { readonly kind: "release"; readonly marker: Marker; readonly memory?: RouterMemory };
 
 /** What happened. */
 export type CutoverEvent =

@@ -27,8 +27,10 @@ export type JournalFact =
   | { readonly kind: "stepStarted"; readonly step: number; readonly description: string }
   | { readonly kind: "stepPassed"; readonly step: number; readonly message: string }
   | ({ readonly kind: "trafficShifted" } & Traffic)
-  /** Why the plan is not taken from its beginning to its end. */
-  | { readonly kind: "planAdapted"; readonly firstStep: number; readonly note: string }
+  /** Why the plan is not taken as it was written, and what is taken instead; the steps that follow are counted in this one. */
+  | { readonly kind: "planAdapted"; readonly plan: Plan; readonly firstStep: number; readonly note: string }
+  /** An earlier update ended at a pause, which is not gone on from. */
+  | { readonly kind: "pauseGivenUp"; readonly pause: string; readonly candidate: string; readonly weights: Weights }
   | { readonly kind: "hookRan"; readonly hook: string; readonly message: string }
   /** How long nobody could write, in milliseconds. */
   | { readonly kind: "readOnlyMoment"; readonly durationMs: number }

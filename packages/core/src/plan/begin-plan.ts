@@ -1,19 +1,23 @@
+import { isWithinRollbackWindow } from "../fast-track.ts";
 import type { VersionId } from "../version.ts";
-import { allTo, sameWeights, type Weights } from "../weights.ts";
+import { describeWeights, type Weights } from "../weights.ts";
+import { openPauseIndex } from "./pauses.ts";
 import type { Plan } from "./plan.ts";
-import { movesTraffic, trafficAfter } from "./traffic.ts";
+import { restingStep, type Rest } from "./rest.ts";
+import type { Step } from "./step.ts";
+import { movesTraffic } from "./traffic.ts";
 
 /** What a plan meets when it begins. */
 export interface PlanSituation {
   readonly candidate: VersionId;
-  /** The version that a rollback goes back to, where the program declares it. */
-  readonly stable?: VersionId | undefined;
   /** Who has the traffic now; empty when nobody is served. */
   readonly weights: Weights;
   /** Whether somebody answers for these weights. */
   readonly isServed: boolean;
   /** The versions that were promoted, the newest first. */
   readonly history: readonly VersionId[];
+  /** Where an earlier update ended at a pause. */
+  readonly rest?: Rest | undefined;
 }
 
 /** How a plan is taken up: from which step on, and where a rollback goes. */
@@ -23,112 +27,152 @@ export interface PlanBeginning {
   readonly firstStep: number;
   /** Where traffic goes on failure. */
   readonly goBackTo: Weights;
-  /** Why steps are left out, for the record. */
+  /** A pause that is given up before anything else: traffic goes back to where it came from, and its hooks are taken back. */
+  readonly givesUp?: Rest;
+  /** Why the plan is not taken from its beginning to its end as it was written, for the record. */
   readonly note?: string;
 }
 
+const verifyCandidate: Step = { kind: "verify", target: "candidate" };
+const verifyService: Step = { kind: "verify", target: "service" };
+const promote: Step = { kind: "shift", weightPercent: 100 };
+
 /**
  * How the plan goes on from where the world is.
- * - Nobody served, or the candidate already serves alone: there is nothing to split, so weights, pauses and soaks are left out.
- * - Traffic rests where an earlier update of this plan paused: it goes on from that pause.
- * - The candidate was in service within the last changes: it goes back at once (fast track).
+ * - An earlier update of this plan ended at a pause: it goes on from there, after what rests there was written and verified again.
+ *   A rollback goes further back than that, to where traffic came from.
+ * - An earlier update of another candidate, or of other steps, ended at a pause: that is given up first.
+ * - No version has the traffic, or the candidate has it all already: there is nothing to split and nothing to bring along, so only
+ *   what proves and moves is left.
+ * - Nobody answers, or the candidate was in service within the last changes (fast track), or it is the version in service and
+ *   traffic was moved away by others: weights, pauses, soaks, rules, copies and experiments are left out. A pause that is not
+ *   approved is only left out where the candidate was in service before.
  */
 export function beginPlan(plan: Plan, situation: PlanSituation): PlanBeginning {
-  const { candidate, stable, weights, isServed, history } = situation;
-  const others = Object.keys(weights).filter((version) => version !== candidate && (weights[version] ?? 0) > 0);
-  const goBackTo = rollbackTarget(situation);
-  if (!isServed || Object.keys(weights).length === 0) {
-    return {
-      plan: shortened(plan),
-      firstStep: 0,
-      goBackTo,
-      ...noteFor(plan, "nobody is served yet, so there is nothing to split"),
-    };
-  }
-  if (others.length === 0) {
-    return { plan: shortened(plan), firstStep: 0, goBackTo, ...noteFor(plan, `${candidate} has all traffic already`) };
-  }
-  if (history[0] === candidate || (stable === candidate && (weights[candidate] ?? 0) > 0)) {
-    return {
-      plan: shortened(plan),
-      firstStep: 0,
-      goBackTo,
-      ...noteFor(plan, `${candidate} is the version in service, and gets all traffic again`),
-    };
-  }
-  const rest = restingAt(plan, situation, goBackTo);
-  if (rest !== undefined)
-    return { plan, firstStep: rest, goBackTo, note: `goes on from the pause where the last update ended` };
-
-  const former = history.indexOf(candidate);
-  if (former > 0 && former - 1 < (plan.fastTrackChanges ?? 0)) {
-    return {
-      plan: shortened(plan),
-      firstStep: 0,
-      goBackTo,
-      ...noteFor(
-        plan,
-        `fast track: ${candidate} was in service ${former === 1 ? "before the present version" : `${former} versions ago`}`,
-      ),
-    };
-  }
-  return { plan, firstStep: 0, goBackTo };
+  const { candidate, rest } = situation;
+  if (rest === undefined) return fromService(plan, situation);
+  const pause = restingStep(plan, candidate, rest);
+  if (pause !== undefined) return fromPause(plan, pause, rest);
+  const beginning = fromService(plan, { ...situation, weights: rest.origin });
+  const what = rest.candidate === candidate ? "because its steps were changed" : `of ${rest.candidate}`;
+  const undo = rest.undo.length > 0 ? `, and ${rest.undo.join(", ")} run to take back what was done` : "";
+  const note = `the pause ${JSON.stringify(rest.pause)} is given up first, ${what}: traffic goes back to ${describeWeights(rest.origin)}${undo}`;
+  return {
+    ...beginning,
+    givesUp: rest,
+    note: beginning.note === undefined ? note : `${note}; then ${beginning.note}`,
+  };
 }
 
-/** A rollback goes to the stable version alone, also when a candidate was left with part of the traffic at a pause. */
-function rollbackTarget({ candidate, stable, weights }: PlanSituation): Weights {
-  if (stable === undefined || stable === candidate) return weights;
-  const isRest = (weights[stable] ?? 0) > 0 && (weights[candidate] ?? 0) > 0 && Object.keys(weights).length === 2;
-  return isRest ? allTo(stable) : weights;
+function fromService(plan: Plan, situation: PlanSituation): PlanBeginning {
+  const { candidate, weights, isServed, history } = situation;
+  const begin = (isTaken: (step: Step) => boolean, note: string): PlanBeginning => ({
+    plan: atOnce(plan, isTaken),
+    firstStep: 0,
+    goBackTo: weights,
+    note,
+  });
+  const served = Object.keys(weights).filter((version) => (weights[version] ?? 0) > 0);
+  if (served.length === 0) return begin(isProof, "no version has the traffic yet, so there is nothing to split");
+  if (served.every((version) => version === candidate)) return begin(isProof, `${candidate} has all traffic already`);
+  if (history[0] === candidate) {
+    const isKept = (step: Step) => isProof(step) || step.kind === "hold";
+    return begin(isKept, `${candidate} is the version in service, and gets all traffic again`);
+  }
+
+  const versionsBack = history.indexOf(candidate);
+  const isFormer = isWithinRollbackWindow({
+    revisionsOldestFirst: history.toReversed(),
+    stable: history[0],
+    candidate,
+    revisions: plan.fastTrackChanges ?? 0,
+  });
+  if (isFormer) {
+    const when = versionsBack === 1 ? "before the present version" : `${versionsBack} versions ago`;
+    return begin(isNeeded, `fast track: ${candidate} was in service ${when}`);
+  }
+  if (!isServed && openPauseIndex(plan.steps) === undefined)
+    return begin(isNeeded, "nobody answers now, so there is nothing to split");
+  return { plan: declaredAtPause(plan), firstStep: 0, goBackTo: weights };
 }
 
-/** The index of the first pause at which traffic would be as it is now. Before any traffic has moved, steps are simply taken again. */
-function restingAt(plan: Plan, { candidate, weights }: PlanSituation, goBackTo: Weights): number | undefined {
-  if ((weights[candidate] ?? 0) === 0) return undefined;
-  const index = plan.steps.findIndex(
-    (step, position) =>
-      step.kind === "pause" && sameWeights(trafficAfter(plan, goBackTo, candidate, position).weights, weights),
-  );
-  return index < 0 ? undefined : index;
+/**
+ * A plan that pauses before it has moved anything still gives the router its declared shape: what the program declares is true
+ * when an update has ended.
+ */
+function declaredAtPause(plan: Plan): Plan {
+  const end = openPauseIndex(plan.steps);
+  if (end === undefined || plan.steps.slice(0, end).some(({ kind }) => movesTraffic(kind))) return plan;
+  return withSteps(plan, end, [{ kind: "shift", weightPercent: 0 }, verifyService]);
 }
 
-/** Only what proves and moves: no parts, no waiting. */
-function shortened(plan: Plan): Plan {
+/** Days may have passed, and the declaration may have changed: what rests at the pause is written once more, and verified. */
+function fromPause(plan: Plan, pause: number, rest: Rest): PlanBeginning {
+  const before = plan.steps.slice(0, pause);
+  const size = before.findLast((step) => step.kind === "scale");
+  const shift = before.findLast((step) => step.kind === "shift");
+  const again: readonly Step[] = [
+    ...(size ? [size] : []),
+    ...(before.some(isCandidateProof) ? [verifyCandidate] : []),
+    { kind: "shift", weightPercent: shift?.weightPercent ?? 0 },
+    verifyService,
+  ];
+  const isOpen = openPauseIndex(plan.steps) === pause;
+  return {
+    plan: withSteps(plan, pause, again),
+    firstStep: pause,
+    goBackTo: rest.origin,
+    note: `${isOpen ? "stays at" : "goes on from"} the pause ${JSON.stringify(rest.pause)}, where the last update ended`,
+  };
+}
+
+/** The plan with more steps before one of its own. */
+function withSteps(plan: Plan, index: number, more: readonly Step[]): Plan {
+  const { background } = plan;
+  const startingStep = background?.startingStep ?? 0;
+  return {
+    ...plan,
+    steps: plan.steps.toSpliced(index, 0, ...more),
+    ...(background && startingStep > index
+      ? { background: { ...background, startingStep: startingStep + more.length } }
+      : {}),
+  };
+}
+
+/** Moves everything in one step, and takes of the plan's other steps only some. */
+function atOnce(plan: Plan, isTaken: (step: Step) => boolean): Plan {
   const { background: _background, ...rest } = plan;
-  const candidateProbes = plan.steps.some((step) => step.kind === "verify" && step.target === "candidate");
-  const isSized = plan.steps.some((step) => step.kind === "scale");
+  const promotion = plan.steps.findIndex((step) => step.kind === "shift" && step.weightPercent === 100);
+  const end = promotion < 0 ? plan.steps.length : promotion;
+  const before = plan.steps.slice(0, end).filter((step) => isTaken(step) && !isServiceProof(step));
+  const after = plan.steps.slice(end + 1).filter((step) => isTaken(step) && !isServiceProof(step));
+  const isSized = before.some((step) => step.kind === "scale");
   return {
     ...rest,
     steps: [
       ...(isSized ? [{ kind: "scale", size: { percent: 100 } } as const] : []),
-      ...(candidateProbes ? [{ kind: "verify", target: "candidate" } as const] : []),
-      { kind: "shift", weightPercent: 100 },
-      { kind: "verify", target: "service" },
+      ...before.filter((step) => step.kind !== "scale"),
+      promote,
+      verifyService,
+      ...after,
     ],
   };
 }
 
-function noteFor(plan: Plan, note: string): { readonly note?: string } {
-  return plan.steps.filter(({ kind }) => kind === "pause" || kind === "soak" || movesTraffic(kind)).length > 1
-    ? { note }
-    : {};
+function isCandidateProof(step: Step): boolean {
+  return step.kind === "verify" && step.target === "candidate";
 }
 
-/** The pause at which an update of this plan ends. */
-export function openPause(plan: Plan): string | undefined {
-  const pause = plan.steps.find((step) => step.kind === "pause" && !step.isApproved);
-  return pause?.kind === "pause" ? pause.name : undefined;
+function isServiceProof(step: Step): boolean {
+  return step.kind === "verify" && step.target === "service";
 }
 
-/** Whether an update that ended with these weights, at this pause, has nothing left to do for the plan. */
-export function isDone(
-  plan: Plan,
-  { candidate, stable }: Pick<PlanSituation, "candidate" | "stable">,
-  weights: Weights,
-  restingAt: string | undefined,
-): boolean {
-  if (sameWeights(weights, allTo(candidate))) return true;
-  const end = plan.steps.findIndex((step) => step.kind === "pause" && !step.isApproved);
-  if (end < 0 || stable === undefined || restingAt !== openPause(plan)) return false;
-  return sameWeights(weights, trafficAfter(plan, allTo(stable), candidate, end).weights);
+/** What is left where there is nobody to bring along. */
+function isProof(step: Step): boolean {
+  return isCandidateProof(step) || step.kind === "scale";
+}
+
+/** What is left where another version has data and clients. */
+function isNeeded(step: Step): boolean {
+  return isProof(step) || step.kind === "hook" || step.kind === "hold";
 }

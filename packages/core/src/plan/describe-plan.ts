@@ -1,6 +1,7 @@
 import type { VersionId } from "../version.ts";
 import { describeWeights, type Weights } from "../weights.ts";
 import { describeWindow } from "../window.ts";
+import { openPauseIndex } from "./pauses.ts";
 import type { Plan, Strategy } from "./plan.ts";
 import type { CandidateSize, RequestMatch, Step } from "./step.ts";
 
@@ -15,6 +16,7 @@ const strategyNames: Readonly<Record<Strategy, string>> = {
 export function describeStep(step: Step): string {
   switch (step.kind) {
     case "shift":
+      if (step.weightPercent === 0) return "leave the traffic where it was before the candidate came";
       return `move ${step.weightPercent} % of traffic to the candidate`;
     case "verify": {
       const what =
@@ -81,9 +83,9 @@ export function describePlan(description: PlanDescription): string {
   const origin = from === null ? "a new service" : describeWeights(from);
   const goBackTo = description.goBackTo ?? from;
   const back = goBackTo === null ? "the service is removed again" : `traffic goes back to ${describeWeights(goBackTo)}`;
-  const end = plan.steps.findIndex((step) => step.kind === "pause" && !step.isApproved);
+  const end = openPauseIndex(plan.steps) ?? plan.steps.length;
   const lineOf = (step: Step, index: number) => {
-    const when = index < firstStep ? " (done before)" : end >= 0 && index > end ? " (in a later update)" : "";
+    const when = index < firstStep ? " (done before)" : index > end ? " (in a later update)" : "";
     return `  ${index + 1}. ${describeStep(step)}${when}`;
   };
   const { background } = plan;
@@ -93,7 +95,9 @@ export function describePlan(description: PlanDescription): string {
     ...(note === undefined ? [] : [`  ${note}`]),
     ...(plan.window ? [`  allowed ${describeWindow(plan.window)}`] : []),
     ...plan.steps.map(lineOf),
-    ...(background ? [`  from step ${background.startingStep + 1} on, in the background: ${names}`] : []),
+    ...(background && background.startingStep < end
+      ? [`  from step ${background.startingStep + 1} on, in the background: ${names}`]
+      : []),
     `  probes: ${probes.join("; ")}`,
     `  on any failure ${back}, verified, and the update fails; at the most ${seconds(plan.deadlineMs)} in all`,
   ].join("\n");

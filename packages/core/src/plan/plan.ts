@@ -28,13 +28,15 @@ export const planSchema = z.strictObject({
   propagationLimitMs: z.int().positive(),
   /** The most that a change of a version's size may take; also of a shift that is made by sizes. */
   scaleLimitMs: z.int().positive().optional(),
+  /** The most that the steps of one update may last on purpose; set where pauses make several updates of them. */
+  runBudgetMs: z.int().positive().optional(),
   /** The most that the moment in which nobody can write may take. */
   readOnlyLimitMs: z.int().positive().optional(),
   /** The probes that go on during every step from this one on, counted from 0. */
   background: z
     .strictObject({ startingStep: z.int().min(0), probes: z.array(z.string()).min(1).optional() })
     .optional(),
-  /** Going back to one of so many former versions skips weights, pauses, soaks and experiments. 0: never. */
+  /** Going back to one of so many former versions skips all but hooks, proofs, the switch and the hold. 0: never. */
   fastTrackChanges: z.int().min(0).optional(),
   affinity: affinitySchema.optional(),
   window: changeWindowSchema.optional(),

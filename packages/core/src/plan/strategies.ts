@@ -1,41 +1,15 @@
-import { BasculeError } from "../errors.ts";
-import type { Affinity, Plan, Strategy } from "./plan.ts";
-import { isTimed, type Step } from "./step.ts";
-
-/** What a user may say about a plan; a strategy has a default for each. */
-export interface PlanOptions {
-  /** The steps between the candidate's verification and its promotion. Progressive and parallel only. */
-  readonly steps?: readonly Step[] | undefined;
-  /** Steps after the last verification, when nothing can fail the release any more. Parallel only. */
-  readonly closing?: readonly Step[] | undefined;
-  /** `matchTraffic`: the candidate is as large as its weight asks for. Default `full`: as large as declared all the while. */
-  readonly sizing?: "full" | "matchTraffic" | undefined;
-  /** Names of the pauses that are approved. */
-  readonly approved?: readonly string[] | undefined;
-  /** Whether the candidate is promoted by itself, or waits for the approval of the pause `promote`. Default `automatic`. */
-  readonly promotion?: "automatic" | "approved" | undefined;
-  /** The candidate's Pods while it has no traffic. Default: full size. */
-  readonly previewReplicas?: number | undefined;
-  /** Default 5,000; none for `direct`. */
-  readonly holdMs?: number | undefined;
-  /** Default 600,000 plus all times that the steps name. */
-  readonly deadlineMs?: number | undefined;
-  /** Default 10,000. */
-  readonly propagationLimitMs?: number | undefined;
-  /** The most that the steps of one update may last on purpose. Default 3,600,000: pipelines end a job that goes on for long. */
-  readonly runBudgetMs?: number | undefined;
-  readonly scaleLimitMs?: number | undefined;
-  readonly readOnlyLimitMs?: number | undefined;
-  readonly background?: Plan["background"] | undefined;
-  readonly fastTrackChanges?: number | undefined;
-  readonly affinity?: Affinity | undefined;
-  readonly window?: Plan["window"] | undefined;
-}
+import { checkOptions, checkSteps, invalid } from "./plan-rules.ts";
+import { durationOf, openPauseIndex } from "./pauses.ts";
+import type { Plan, Strategy } from "./plan.ts";
+import type { PlanOptions } from "./plan-options.ts";
+import { movesTraffic } from "./traffic.ts";
+import type { Step } from "./step.ts";
 
 const defaultHoldMs = 5_000;
 const defaultDeadlineMs = 600_000;
 const defaultPropagationLimitMs = 10_000;
 const defaultRunBudgetMs = 3_600_000;
+const defaultReadOnlyLimitMs = 60_000;
 
 /** The pause before a promotion that waits for approval. */
 export const promotionPause = "promote";
@@ -43,27 +17,39 @@ export const promotionPause = "promote";
 const verifyCandidate: Step = { kind: "verify", target: "candidate" };
 const verifyService: Step = { kind: "verify", target: "service" };
 const promote: Step = { kind: "shift", weightPercent: 100 };
+const fullSize: Step = { kind: "scale", size: { percent: 100 } };
 
 /**
  * The plan of a strategy.
  * - `direct` moves at once and then verifies.
  * - `blueGreen` verifies the candidate, switches, verifies the service and holds.
- * - `progressive` verifies the candidate, takes its steps, each new weight verified, then gives the candidate everything and holds.
+ * - `progressive` verifies the candidate, takes its steps, each change of traffic verified, then gives the candidate everything and
+ *   holds.
  * - `parallel` verifies the candidate, takes its steps (mirroring, keeping data in step), then switches and holds.
  *
- * @throws BasculeError `invalid-input` when the steps contradict each other, or last longer than the run budget
+ * @throws BasculeError `invalid-input` when the options contradict each other or the strategy, or the steps of one update last
+ * longer than the run budget
  */
 export function planOf(strategy: Strategy, options: PlanOptions = {}): Plan {
-  const steps = withApprovals(stepsOf(strategy, options), options.approved ?? []);
-  const lastsMs = durationOf(steps);
+  checkOptions(strategy, options);
+  // Copies, so that a step which is named twice is told apart.
+  const own = (options.steps ?? []).map((step) => ({ ...step }));
+  const built = stepsOf(strategy, options, own);
+  const steps = withApprovals(built, options.approved ?? []);
   checkSteps(steps);
-  checkBudget(lastsMs, options.runBudgetMs ?? defaultRunBudgetMs);
-  const { scaleLimitMs, readOnlyLimitMs, background, fastTrackChanges, affinity, window } = options;
+  const runBudgetMs = options.runBudgetMs ?? defaultRunBudgetMs;
+  checkBudget(steps, runBudgetMs);
+  const { scaleLimitMs, fastTrackChanges, affinity, window } = options;
+  const isPaused = steps.some(({ kind }) => kind === "pause");
+  const isReadOnly = steps.some((step) => step.kind === "hook" && step.startsReadOnly);
+  const readOnlyLimitMs = options.readOnlyLimitMs ?? (isReadOnly ? defaultReadOnlyLimitMs : undefined);
+  const background = backgroundOf(options.background, own.length > 0 ? own : built, built);
   return {
     strategy,
     steps,
-    deadlineMs: options.deadlineMs ?? defaultDeadlineMs + lastsMs,
+    deadlineMs: options.deadlineMs ?? defaultDeadlineMs + durationOf(steps) + hookLimitsOf(steps),
     propagationLimitMs: options.propagationLimitMs ?? defaultPropagationLimitMs,
+    ...(isPaused ? { runBudgetMs } : {}),
     ...(scaleLimitMs === undefined ? {} : { scaleLimitMs }),
     ...(readOnlyLimitMs === undefined ? {} : { readOnlyLimitMs }),
     ...(background ? { background } : {}),
@@ -73,8 +59,8 @@ export function planOf(strategy: Strategy, options: PlanOptions = {}): Plan {
   };
 }
 
-function stepsOf(strategy: Strategy, options: PlanOptions): Step[] {
-  const { previewReplicas } = options;
+function stepsOf(strategy: Strategy, options: PlanOptions, own: readonly Step[]): Step[] {
+  const { previewReplicas, sizing } = options;
   const hold: Step = { kind: "hold", durationMs: options.holdMs ?? defaultHoldMs };
   const approval: Step[] =
     options.promotion === "approved" ? [{ kind: "pause", name: promotionPause, isApproved: false }] : [];
@@ -83,20 +69,39 @@ function stepsOf(strategy: Strategy, options: PlanOptions): Step[] {
     case "direct":
       return [promote, verifyService];
     case "blueGreen":
-      return [...preview, verifyCandidate, ...approval, ...toFullSize(preview), promote, verifyService, hold];
+      return [...withPromotion([...preview, verifyCandidate, promote, verifyService], approval), hold];
     case "progressive":
     case "parallel": {
-      const steps = withVerification(options.steps ?? []);
-      const before = [
-        ...preview,
-        verifyCandidate,
-        ...(options.sizing === "matchTraffic" ? sizedByTraffic(steps) : steps),
+      const verified = withVerification(own);
+      const sized = sizing === "matchTraffic" ? sizedByTraffic(verified) : sizedForTraffic(verified, preview);
+      const before = [...preview, verifyCandidate, ...sized];
+      const isPromoted = before.some(isPromotion);
+      return [
+        ...withPromotion([...before, ...(isPromoted ? [] : [promote, verifyService])], approval),
+        hold,
+        ...(options.closing ?? []),
       ];
-      const isPromoted = before.some((step) => step.kind === "shift" && step.weightPercent === 100);
-      const promotion = isPromoted ? [] : [...approval, ...toFullSize(before), promote, verifyService];
-      return [...before, ...promotion, hold, ...(options.closing ?? [])];
     }
   }
+}
+
+function isPromotion(step: Step): boolean {
+  return step.kind === "shift" && step.weightPercent === 100;
+}
+
+/** Before the candidate gets everything it waits for its approval, and is never smaller than declared. */
+function withPromotion(steps: readonly Step[], approval: readonly Step[]): Step[] {
+  const index = steps.findIndex(isPromotion);
+  const before = steps.slice(0, index);
+  const last = before.at(-1);
+  const isFull = last?.kind === "scale" && "percent" in last.size && last.size.percent === 100;
+  const isSized = before.some(({ kind }) => kind === "scale");
+  return [
+    ...before,
+    ...approval,
+    ...(isSized && (!isFull || approval.length > 0) ? [fullSize] : []),
+    ...steps.slice(index),
+  ];
 }
 
 /** The candidate grows before each new weight. */
@@ -106,16 +111,30 @@ function sizedByTraffic(steps: readonly Step[]): Step[] {
   );
 }
 
-/** A version that has everything is never smaller than declared. */
-function toFullSize(before: readonly Step[]): Step[] {
-  return before.some((step) => step.kind === "scale") ? [{ kind: "scale", size: { percent: 100 } }] : [];
+/** The size of the preview is for a candidate without traffic, unless the steps say themselves how large it is. */
+function sizedForTraffic(steps: readonly Step[], preview: readonly Step[]): readonly Step[] {
+  const first = steps.findIndex(givesTraffic);
+  const isOwn = steps.some(({ kind }) => kind === "scale");
+  return preview.length === 0 || first < 0 || isOwn ? steps : steps.toSpliced(first, 0, fullSize);
 }
 
-/** Each new weight, and each new rule for requests, is verified as clients see it, before anything else happens at it. */
+function givesTraffic(step: Step): boolean {
+  return (
+    (step.kind === "shift" && step.weightPercent > 0 && step.weightPercent < 100) ||
+    (step.kind === "route" && step.matches.length > 0) ||
+    (step.kind === "mirror" && step.percent > 0)
+  );
+}
+
+/** Each change of where requests go is verified as clients see it, before anything else happens. */
 function withVerification(steps: readonly Step[]): Step[] {
   return steps.flatMap((step, index) => {
-    const isNew = step.kind === "shift" || (step.kind === "route" && step.matches.length > 0);
-    return isNew && steps[index + 1]?.kind !== "verify" ? [step, verifyService] : [step];
+    const following = steps[index + 1];
+    const isVerified =
+      (following?.kind === "verify" && following.target === "service") ||
+      // Copies prove nothing about weights, and what follows measures at once.
+      (step.kind === "mirror" && following?.kind === "soak");
+    return movesTraffic(step.kind) && !isVerified ? [step, verifyService] : [step];
   });
 }
 
@@ -138,36 +157,38 @@ function withApprovals(steps: readonly Step[], approved: readonly string[]): Ste
   return steps.map((step) => (step.kind === "pause" ? { ...step, isApproved: approved.includes(step.name) } : step));
 }
 
-function checkSteps(steps: readonly Step[]): void {
-  let weightPercent = 0;
+/** Each stretch between two pauses is an update of its own; approving several at once makes a longer one, which is refused then. */
+function checkBudget(steps: readonly Step[], runBudgetMs: number): void {
+  let stretch: Step[] = [];
   for (const step of steps) {
-    if (step.kind !== "shift") continue;
-    if (step.weightPercent < weightPercent) {
-      throw invalid(
-        `steps move from ${weightPercent} % back to ${step.weightPercent} %: weights only grow; a rollback is made by itself, or by declaring the former version`,
-      );
-    }
-    weightPercent = step.weightPercent;
-  }
-  const hooks = steps.findIndex((step) => step.kind === "hook" && step.startsReadOnly);
-  if (hooks >= 0 && steps.slice(hooks).some((step) => step.kind === "pause" && !step.isApproved)) {
-    throw invalid("a pause comes after the read-only moment has begun: nobody could write until somebody approves it");
+    stretch = step.kind === "pause" ? [] : [...stretch, step];
+    const lastsMs = durationOf(stretch);
+    if (lastsMs <= runBudgetMs) continue;
+    throw invalid(
+      `the steps of one update last ${lastsMs / 1000} s on purpose, more than runBudgetMs = ${runBudgetMs}: put a pause between them, so that a later commit goes on, or raise runBudgetMs if your pipeline runs that long`,
+    );
   }
 }
 
-/** How long the steps of this update last on purpose, in milliseconds: to the first pause that is not approved. */
-export function durationOf(steps: readonly Step[]): number {
-  const end = steps.findIndex((step) => step.kind === "pause" && !step.isApproved);
-  return (end < 0 ? steps : steps.slice(0, end)).reduce((sum, step) => sum + (isTimed(step) ? step.durationMs : 0), 0);
+/** How long the hooks of one update may take, in milliseconds. */
+function hookLimitsOf(steps: readonly Step[]): number {
+  return steps
+    .slice(0, openPauseIndex(steps) ?? steps.length)
+    .reduce((sum, step) => sum + (step.kind === "hook" ? step.limitMs : 0), 0);
 }
 
-function checkBudget(lastsMs: number, runBudgetMs: number): void {
-  if (lastsMs <= runBudgetMs) return;
-  throw invalid(
-    `the steps of one update last ${lastsMs / 1000} s on purpose, more than runBudgetMs = ${runBudgetMs}: put a pause between them, so that a later commit goes on, or raise runBudgetMs if your pipeline runs that long`,
-  );
-}
-
-function invalid(message: string): BasculeError {
-  return new BasculeError("invalid-input", message);
+function backgroundOf(
+  background: PlanOptions["background"],
+  counted: readonly Step[],
+  steps: readonly Step[],
+): Plan["background"] {
+  if (background === undefined) return undefined;
+  const { startingStep = 0, probes } = background;
+  const first = counted[startingStep];
+  if (first === undefined) {
+    throw invalid(
+      `background.startingStep = ${startingStep} names no step: they are counted from 0, and there are ${counted.length}`,
+    );
+  }
+  return { startingStep: steps.indexOf(first), ...(probes ? { probes: [...probes] } : {}) };
 }

@@ -1,7 +1,7 @@
-import { canonicalJson, markerSchema, type Marker, type VersionId } from "@bascule/core";
+import { canonicalJson, markerSchema, restSchema, type Marker, type RouterMemory } from "@bascule/core";
 import { RouterConflict } from "@bascule/engine";
 import { z } from "zod";
-import { abortAnnotation, historyAnnotation, markerAnnotation, restoreAnnotation } from "../labels.ts";
+import { abortAnnotation, historyAnnotation, markerAnnotation, restAnnotation, restoreAnnotation } from "../labels.ts";
 
 /** The annotations of an object. */
 export type Annotations = Readonly<Record<string, string>>;
@@ -19,15 +19,28 @@ export function markerIn(annotations: Annotations): Marker | null {
   return text === undefined ? null : markerSchema.parse(JSON.parse(text));
 }
 
-/** The versions that were promoted, the newest first. */
-export function historyIn(annotations: Annotations): readonly VersionId[] {
-  const text = annotations[historyAnnotation];
-  return text === undefined ? [] : historySchema.catch([]).parse(JSON.parse(text));
+/** What the last transaction left: the versions that were promoted, and where traffic rests. */
+export function memoryIn(annotations: Annotations): RouterMemory {
+  const history = annotations[historyAnnotation];
+  const rest = annotations[restAnnotation];
+  return {
+    history: history === undefined ? [] : historySchema.catch([]).parse(JSON.parse(history)),
+    ...(rest === undefined ? {} : { rest: restSchema.parse(JSON.parse(rest)) }),
+  };
 }
 
-/** The annotation that keeps the history. */
-export function historyNote(history: readonly VersionId[] | undefined): Annotations {
-  return history === undefined ? {} : { [historyAnnotation]: JSON.stringify(history) };
+/** The annotations with this memory in place of the one that they have. */
+export function remembering(annotations: Annotations, { history, rest }: RouterMemory): Annotations {
+  return {
+    ...withoutRest(annotations),
+    [historyAnnotation]: JSON.stringify(history),
+    ...(rest ? { [restAnnotation]: canonicalJson(rest) } : {}),
+  };
+}
+
+/** All annotations but the note of a pause. */
+export function withoutRest(annotations: Annotations): Annotations {
+  return without(annotations, [restAnnotation]);
 }
 
 /** How often traffic was put back in the transaction under way. */

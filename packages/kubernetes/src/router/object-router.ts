@@ -13,16 +13,17 @@ import { z } from "zod";
 import { ApiError, type Api } from "../api.ts";
 import { abortAnnotation, releaseLabel } from "../labels.ts";
 import {
-  historyIn,
-  historyNote,
   isSameClaim,
   markerIn,
   markerNote,
+  memoryIn,
   notOurs,
+  remembering,
   renewed,
   restoreCount,
   restoreNote,
   withoutAbort,
+  withoutRest,
   withoutTransaction,
   type Annotations,
 } from "./markers.ts";
@@ -195,16 +196,16 @@ export function objectRouter(
     spec: object.withTraffic(object.declaredSpec(live?.spec), traffic, marker.candidate),
   });
 
-  const restored = ({ shape, weights }: Origin, marker: Marker, count: number): Desired => {
+  const restored = ({ shape, weights, leavesRest }: Origin, marker: Marker, count: number): Desired => {
     const { candidate } = marker;
     const { labels, annotations, spec } = formerSchema.parse(JSON.parse(shape));
     // At a pause the candidate may have had requests without a weight; a rollback takes those from it as well.
     const isMatched = !(candidate in weights) && (object.matchedBy?.(spec).includes(candidate) ?? false);
-    const isFormer = !isMatched && sameWeights(object.weightsOf(spec), weights);
+    const isFormer = leavesRest !== true && !isMatched && sameWeights(object.weightsOf(spec), weights);
     return {
       labels,
       annotations: {
-        ...annotations,
+        ...(leavesRest === true ? withoutRest(annotations) : annotations),
         ...around.notesOf?.({ weights }, candidate),
         ...markerNote(marker),
         ...restoreNote(count),
@@ -247,7 +248,7 @@ export function objectRouter(
         exists: true,
         weights,
         marker: markerIn(annotations),
-        history: historyIn(annotations),
+        memory: memoryIn(annotations),
         shape: JSON.stringify({ labels, annotations: withoutTransaction(annotations), spec: live.spec }),
         served: Object.keys(weights).length > 0 && (await isServed(Object.keys(weights), signal)),
       };
@@ -311,7 +312,7 @@ export function objectRouter(
       return { abortRequested };
     },
 
-    release: async (marker, history, signal) => {
+    release: async (marker, memory, signal) => {
       await around.beforeRelease?.(marker, signal);
       let hadMarker = false;
       await settle((live) => {
@@ -319,7 +320,8 @@ export function objectRouter(
         const found = markerIn(live.metadata.annotations);
         if (found?.transaction === marker.transaction) hadMarker = true;
         else if (found !== null || !hadMarker) throw notOurs(found, title);
-        return withAnnotations(live, { ...withoutTransaction(live.metadata.annotations), ...historyNote(history) });
+        const annotations = withoutTransaction(live.metadata.annotations);
+        return withAnnotations(live, memory ? remembering(annotations, memory) : annotations);
       }, signal);
     },
 
