@@ -42,13 +42,14 @@ export {
 export { canonicalJson } from "./canonical-json.ts";
 export { changeSchema, environmentOf, environmentSchema, type Change, type Environment } from "./change.ts";
 export { markerSchema, type Marker, type Origin, type Owner } from "./cutover/marker.ts";
-export { beginCutover, next, type Transition } from "./cutover/next.ts";
+export { beginCutover, next, readOnlyTooLong, type Transition } from "./cutover/next.ts";
 export type {
   Action,
   CutoverEvent,
   CutoverState,
   Expected,
   Reason,
+  RouterMemory,
   RouterObservation,
   Transaction,
 } from "./cutover/state.ts";
@@ -60,12 +61,15 @@ export { stepsFromArgoRollouts, type MigratedRollout } from "./migration/from-ar
 export { conditionsOfThresholdRange, stepsFromFlagger, type MigratedCanary } from "./migration/from-flagger.ts";
 export type { HeaderMatch, MigratedPlan, MigratedStep } from "./migration/migrated-plan.ts";
 export { parseInput } from "./parse-input.ts";
-export { beginPlan, isDone, openPause, type PlanBeginning, type PlanSituation } from "./plan/begin-plan.ts";
+export { beginPlan, type PlanBeginning, type PlanSituation } from "./plan/begin-plan.ts";
 export { describePlan, describeStep, type PlanDescription } from "./plan/describe-plan.ts";
 export { affinitySchema, planSchema, type Affinity, type Plan, type Strategy } from "./plan/plan.ts";
 export { requestMatchSchema, stepSchema, type CandidateSize, type RequestMatch, type Step } from "./plan/step.ts";
 export { analysis, experiment, mirror, pause, route, runHook, scale, setWeight, soak } from "./plan/step-builders.ts";
-export { planOf, promotionPause, type PlanOptions } from "./plan/strategies.ts";
+export type { PlanOptions } from "./plan/plan-options.ts";
+export { planProblems, type PlanSurroundings } from "./plan/plan-problems.ts";
+export { isDone, restSchema, type DeclaredVersions, type Rest } from "./plan/rest.ts";
+export { planOf, promotionPause } from "./plan/strategies.ts";
 export { trafficAfter, type Traffic } from "./plan/traffic.ts";
 export {
   difference,
