@@ -13,6 +13,7 @@ import type { Cluster } from "@bascule/rig";
 export type NamespaceView = ReturnType<typeof openNamespace>;
 
 const removeLimitMs = 60_000;
+const sizesPollMs = 100;
 
 export function openNamespace(cluster: Cluster, namespace: string) {
   const configuration = new KubeConfig();
@@ -23,6 +24,9 @@ export function openNamespace(cluster: Cluster, namespace: string) {
   const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
   const readService = () => core.readNamespacedService({ name: "web", namespace });
+
+  const versionDeployments = async () =>
+    (await apps.listNamespacedDeployment({ namespace, labelSelector: "bascule.dev/version" })).items;
 
   return {
     name: namespace,
@@ -37,8 +41,35 @@ export function openNamespace(cluster: Cluster, namespace: string) {
     marker: async () => (await readService()).metadata?.annotations?.["bascule.dev/transaction"],
     /** The versions that there are Deployments of. */
     versions: async () => {
-      const { items } = await apps.listNamespacedDeployment({ namespace });
-      return items.map(({ metadata }) => metadata?.name ?? "").sort();
+      const deployments = await versionDeployments();
+      return deployments.map(({ metadata }) => metadata?.name ?? "").sort();
+    },
+    /** How many Pods each version is asked to have. */
+    sizes: async (): Promise<Readonly<Record<string, number>>> => {
+      const deployments = await versionDeployments();
+      return Object.fromEntries(deployments.map(({ metadata, spec }) => [metadata?.name ?? "", spec?.replicas ?? 1]));
+    },
+    /** Looks at the sizes of all versions together until it is stopped. */
+    watchSizes: () => {
+      const seen: { readonly wanted: number; readonly ready: number }[] = [];
+      let isStopped = false;
+      const watching = (async () => {
+        while (!isStopped) {
+          const deployments = await versionDeployments();
+          seen.push({
+            wanted: deployments.reduce((sum, { spec }) => sum + (spec?.replicas ?? 1), 0),
+            ready: deployments.reduce((sum, { status }) => sum + (status?.readyReplicas ?? 0), 0),
+          });
+          await sleep(sizesPollMs);
+        }
+      })();
+      return {
+        stop: async () => {
+          isStopped = true;
+          await watching;
+          return seen;
+        },
+      };
     },
     patchService: (patch: object) => core.patchNamespacedService({ name: "web", namespace, body: patch }, mergePatch),
     deleteService: () => core.deleteNamespacedService({ name: "web", namespace }),

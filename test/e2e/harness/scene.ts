@@ -39,6 +39,8 @@ export interface Scene {
   release(release: ReleaseOptions): Promise<RunResult>;
   /** The same project with a state of its own, as a second pipeline would have it. */
   secondStack(): Promise<Stack>;
+  /** What the state says about the traffic. */
+  cutoverOutputs(): Promise<Readonly<Record<string, unknown>> | undefined>;
   journalPath(version: string): string;
   /** The journal of a version's change, proved; empty while there is none. */
   journal(version: string): Promise<readonly JournalEntry[]>;
@@ -97,6 +99,10 @@ export async function openScene({ progress, keep = false, onLine }: SceneOptions
       return stack.up();
     },
     secondStack: () => open(join(workDirectory, "second-state")),
+    cutoverOutputs: async () => {
+      const resources = await stack.exportResources();
+      return resources.find(({ type }) => type === "pulumi-nodejs:dynamic/bascule:Cutover")?.outputs;
+    },
     journalPath,
     journal: (version) => readJournal(journalPath(version)).catch(() => []),
     load: async ({ ratePerSecond = 200, connections = "new" } = {}) =>
