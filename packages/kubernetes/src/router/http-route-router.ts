@@ -136,14 +136,6 @@ export function httpRouteTraffic(release: string, shape: HttpRouteShape): Traffi
     },
 
     weightsOf: (spec) => weightsOf(spec),
-    matchedBy: (spec) => {
-      const { rules } = specSchema.parse(spec);
-      const matched = rules.slice(0, -1).flatMap(({ backendRefs }) => backendRefs.map(nameOf));
-      const copied = rules.flatMap(({ filters }) =>
-        filters.flatMap(({ requestMirror }) => (requestMirror ? [requestMirror.backendRef.name] : [])),
-      );
-      return [...matched, ...copied];
-    },
     isSame: (live, wanted) => isDeepStrictEqual(specSchema.parse(live), specSchema.parse(wanted)),
 
     shapeOf: (live): HttpRouteShape => {

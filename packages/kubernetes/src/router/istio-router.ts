@@ -144,12 +144,6 @@ export function istioTraffic(release: string, shape: IstioShape): TrafficObject 
     },
 
     weightsOf: (spec) => weightsOf(spec, shape.namespace),
-    matchedBy: (spec) => {
-      const { http } = specSchema.parse(spec);
-      const matched = http.slice(0, -1).flatMap(({ route }) => route.map(({ destination }) => destination));
-      const copied = http.flatMap(({ mirror }) => (mirror ? [mirror] : []));
-      return [...matched, ...copied].map((destination) => nameOf(destination, shape.namespace));
-    },
     isSame: (live, wanted) => isDeepStrictEqual(specSchema.parse(live), specSchema.parse(wanted)),
 
     shapeOf: (live): IstioShape => {

@@ -58,8 +58,6 @@ export interface TrafficObject {
   withTraffic(spec: Spec, traffic: Traffic, candidate: VersionId): Spec;
   /** Who has the traffic. What is not ours has a name too, so that a change by hand shows and can be put back. */
   weightsOf(spec: Spec): Weights;
-  /** Who gets requests, or copies of them, whatever the weights are. Default: nobody. */
-  matchedBy?(spec: Spec): readonly VersionId[];
   /** Whether the live spec means what was wanted; the API fills in defaults, so it may say more. */
   isSame(live: Spec, wanted: Spec): boolean;
   /** The live object in the terms of the declaration: what was added by others is left out, what was changed shows. */
@@ -199,9 +197,7 @@ export function objectRouter(
   const restored = ({ shape, weights, leavesRest }: Origin, marker: Marker, count: number): Desired => {
     const { candidate } = marker;
     const { labels, annotations, spec } = formerSchema.parse(JSON.parse(shape));
-    // At a pause the candidate may have had requests without a weight; a rollback takes those from it as well.
-    const isMatched = !(candidate in weights) && (object.matchedBy?.(spec).includes(candidate) ?? false);
-    const isFormer = leavesRest !== true && !isMatched && sameWeights(object.weightsOf(spec), weights);
+    const isFormer = leavesRest !== true && sameWeights(object.weightsOf(spec), weights);
     return {
       labels,
       annotations: {
