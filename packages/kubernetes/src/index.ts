@@ -30,7 +30,15 @@ export type {
   VersionSpec,
 } from "./components/release-args.ts";
 export { Release, type ReleaseKind } from "./components/release.ts";
-export { httpRoute, replicaRatio, serviceSwitch, type RouterInput } from "./components/router-input.ts";
+export {
+  httpRoute,
+  ingressNginx,
+  replicaRatio,
+  serviceSwitch,
+  trafficSplit,
+  virtualService,
+  type RouterInput,
+} from "./components/router-input.ts";
 export { Snapshot, type SnapshotArgs } from "./components/snapshot.ts";
 export { stackSecret, type StackSecret } from "./components/stack-secret.ts";
 export { restoreManifests } from "./snapshot/manifests.ts";

@@ -3,7 +3,7 @@ import type { Plan } from "./plan.ts";
 
 /** What a program declares beside a plan. */
 export interface PlanSurroundings {
-  readonly probes: readonly Probe[];
+  readonly probes: readonly Pick<Probe, "name" | "kind" | "targets">[];
   /** The names of the hooks. */
   readonly hooks: readonly string[];
   /** Hooks that earlier updates left to be run on the way back. */

@@ -2,9 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { cutoverType, deploymentType, mockStack, type MockedStack } from "./mocked-stack.fake.ts";
 import {
+  analysis,
   BasculeError,
   BlueGreenDeployment,
   httpRoute,
+  mirror,
   pause,
   ProgressiveDeployment,
   replicaRatio,
@@ -13,6 +15,7 @@ import {
   setWeight,
   soak,
   stackSecret,
+  virtualService,
   type ProgressiveDeploymentArgs,
 } from "../../dist/index.js";
 
@@ -161,7 +164,18 @@ describe("wrong arguments are refused before any resource is registered:", () =>
     [
       "rules for requests without a router for them",
       { steps: [route([{ header: "x-beta", exact: "1" }])] },
-      /replicaRatio/,
+      /the router cannot follow the plan/,
+    ],
+    ["copies of requests without a router for them", { steps: [mirror(10)] }, /the router cannot follow the plan/],
+    [
+      "an analysis by a probe that is not declared",
+      { steps: [analysis({ probes: ["http /slow"] })] },
+      /names the probe "http \/slow", which is not declared/,
+    ],
+    [
+      "a mesh without a way in for the probes",
+      { router: virtualService({ hosts: ["shop.example"] }) },
+      /entrance is missing: only you know where clients of the mesh come in/,
     ],
     ["a secret that the stack lacks", { secrets: { A: stackSecret("none") } }, /has no project:none\. Set it with/],
     ["fewer Pods than none", { autoscale: { minReplicas: 4, maxReplicas: 2 } }, /minReplicas = 4: must not be more/],

@@ -18,9 +18,11 @@ import { manifests } from "../snapshot/snapshot-spec.ts";
 import { autoscalerSpec } from "./autoscale.ts";
 import { Cutover } from "./cutover.ts";
 import { mustBePlain, withPlaceholders } from "./plain.ts";
+import { checkPlan } from "./plan-checks.ts";
+import type { ProbeInput } from "./probe-input.ts";
 import type { ReleaseArgs, VersionSpec } from "./release-args.ts";
 import { hasVersionServices, labelsOf, routerShape, type RouterInput } from "./router-input.ts";
-import { checkRouter, firstSize, isSizedByCutover } from "./sizing.ts";
+import { firstSize, isSizedByCutover } from "./sizing.ts";
 import { Snapshot } from "./snapshot.ts";
 import { declareVersion, versionOf } from "./version-resources.ts";
 
@@ -124,7 +126,6 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
       declareVersion({ ...common, ...other, ...(isSized ? { initialReplicas: replicas } : {}) }, child),
     );
 
-    const probes = args.verify && args.verify.length > 0 ? [...args.verify] : [tcp()];
     this.cutover = new Cutover(
       name,
       {
@@ -133,7 +134,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
         candidate: version,
         ...(others.stable === undefined ? {} : { stable: others.stable }),
         plan,
-        probes: pulumi.output(probes),
+        probes: pulumi.output(probesOf(args)),
         change,
         journalDirectory: join(records, "journal"),
         cluster,
@@ -230,7 +231,7 @@ function planFor<Args extends ReleaseArgs>(
       window: args.change?.window,
       ...kind.planOptions(args),
     });
-    checkRouter(plan, router, args);
+    checkPlan(plan, { args, router, probes: probesOf(args), hooks: [] });
     return plan;
   } catch (thrown) {
     if (!(thrown instanceof BasculeError)) throw thrown;
@@ -257,6 +258,11 @@ const nameSchema = z.string().regex(namePattern, {
   error:
     "the name must be 1 to 40 lower-case letters, digits or dashes and begin with a letter, because Kubernetes objects are named after it",
 });
+
+/** The probes of the release; a service is always asked whether it takes a connection. */
+function probesOf({ verify = [] }: ReleaseArgs): ProbeInput[] {
+  return verify.length > 0 ? [...verify] : [tcp()];
+}
 
 /** What the journal says about the change, by field. */
 function changeText({ change }: ReleaseArgs): Record<string, string> {

@@ -1,10 +1,14 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { httpRouteShapeSchema } from "../router/http-route-router.ts";
+import { ingressNginxShapeSchema } from "../router/ingress-nginx-router.ts";
+import { istioShapeSchema } from "../router/istio-router.ts";
 import { replicaShapeSchema } from "../router/replica-router.ts";
 import type { RouterShape } from "../router/router-shape.ts";
+import { smiShapeSchema } from "../router/smi-router.ts";
 
 const fixedByRelease = { name: true, namespace: true, servicePort: true } as const;
+const described = { labels: true, annotations: true } as const;
 
 /** What splits a release's traffic, as a program says it; the release adds its own names. */
 export const routerInputSchema = z.discriminatedUnion(
@@ -14,11 +18,17 @@ export const routerInputSchema = z.discriminatedUnion(
     replicaShapeSchema
       .pick({ kind: true, maxSurge: true, maxUnavailable: true })
       .partial({ maxSurge: true, maxUnavailable: true }),
-    httpRouteShapeSchema
+    httpRouteShapeSchema.omit(fixedByRelease).partial({ hostnames: true, pathPrefix: true, ...described }),
+    ingressNginxShapeSchema
       .omit(fixedByRelease)
-      .partial({ hostnames: true, pathPrefix: true, labels: true, annotations: true }),
+      .partial({ ingressClassName: true, hosts: true, pathPrefix: true, tls: true, ...described }),
+    istioShapeSchema.omit(fixedByRelease).partial({ gateways: true, pathPrefix: true, ...described }),
+    smiShapeSchema.omit({ name: true, namespace: true }).partial({ apiVersion: true, ...described }),
   ],
-  { error: "must be a router: use serviceSwitch(), replicaRatio(…) or httpRoute(…)" },
+  {
+    error:
+      "must be a router: use serviceSwitch(), replicaRatio(…), httpRoute(…), ingressNginx(…), virtualService(…) or trafficSplit(…)",
+  },
 );
 export type RouterInput = z.infer<typeof routerInputSchema>;
 
@@ -49,6 +59,36 @@ export function httpRoute(options: Without<"httpRoute">): RouterInput {
   return { kind: "httpRoute", ...options };
 }
 
+/**
+ * Splits requests by the canary annotations of ingress-nginx: two Ingresses, of which the second takes its share from the first.
+ *
+ * @param options `ingressClassName`: default `nginx`
+ * @example ingressNginx({ hosts: ["shop.example"] })
+ */
+export function ingressNginx(options: Without<"ingressNginx"> = {}): RouterInput {
+  return { kind: "ingressNginx", ...options };
+}
+
+/**
+ * Splits requests by the weights of an Istio VirtualService. Where clients come in is told by `entrance`.
+ *
+ * @example virtualService({ hosts: ["shop.example"], gateways: ["istio-system/public"] })
+ */
+export function virtualService(options: Without<"istio">): RouterInput {
+  return { kind: "istio", ...options };
+}
+
+/**
+ * Splits the requests to a Service, which the program declares, by the weights of an SMI TrafficSplit. Where clients come in is told by
+ * `entrance`.
+ *
+ * @param options `apiVersion`: default `v1alpha2`
+ * @example trafficSplit({ service: "shop" })
+ */
+export function trafficSplit(options: Without<"smi">): RouterInput {
+  return { kind: "smi", ...options };
+}
+
 /** What the release knows of its router. */
 export interface RouterSurroundings {
   readonly name: string;
@@ -76,6 +116,7 @@ export function routerShape(input: RouterInput, surroundings: RouterSurroundings
     labels: { ...surroundings.service.labels },
     annotations: { ...surroundings.service.annotations },
   };
+  const routed = { name, namespace, servicePort };
   switch (input.kind) {
     case "service":
       return { kind: "service", ...service };
@@ -90,15 +131,39 @@ export function routerShape(input: RouterInput, surroundings: RouterSurroundings
     case "httpRoute":
       return {
         ...input,
-        name,
-        namespace,
-        servicePort,
+        ...routed,
         hostnames: input.hostnames ?? [],
         pathPrefix: input.pathPrefix ?? "/",
-        labels: { ...labelsOf(name), ...input.labels },
-        annotations: input.annotations ?? {},
+        ...descriptionOf(name, input),
       };
+    case "ingressNginx":
+      return {
+        ...input,
+        ...routed,
+        ingressClassName: input.ingressClassName ?? "nginx",
+        hosts: input.hosts ?? [],
+        pathPrefix: input.pathPrefix ?? "/",
+        tls: input.tls ?? [],
+        ...descriptionOf(name, input),
+      };
+    case "istio":
+      return {
+        ...input,
+        ...routed,
+        gateways: input.gateways ?? [],
+        pathPrefix: input.pathPrefix ?? "/",
+        ...descriptionOf(name, input),
+      };
+    case "smi":
+      return { ...input, name, namespace, apiVersion: input.apiVersion ?? "v1alpha2", ...descriptionOf(name, input) };
   }
+}
+
+function descriptionOf(
+  name: string,
+  { labels, annotations }: Extract<RouterInput, { readonly kind: "httpRoute" | "ingressNginx" | "istio" | "smi" }>,
+) {
+  return { labels: { ...labelsOf(name), ...labels }, annotations: annotations ?? {} };
 }
 
 /** The labels of every object that is not of one version. */
