@@ -23,7 +23,7 @@ export async function mockStack(stack: string): Promise<MockedStack> {
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs: given }) => {
-        const inputs: Registered["inputs"] = { ...given };
+        const inputs = { ...(given as Registered["inputs"]) };
         registered.push({ type, name, inputs });
         return { id: name, state: { ...inputs, details: { address: "10.96.0.7:80" }, journal: "journal.jsonl" } };
       },
