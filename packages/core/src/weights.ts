@@ -17,6 +17,11 @@ export function shiftTowards(origin: Weights, candidate: VersionId, weightPercen
   return Object.fromEntries(weightPercent > 0 ? [[candidate, weightPercent], ...shares] : shares);
 }
 
+/** The versions that have traffic at all. */
+export function withTraffic(weights: Weights): Weights {
+  return Object.fromEntries(Object.entries(weights).filter(([, weight]) => weight > 0));
+}
+
 /** Whether two splits of traffic mean the same; a weight of zero equals an absent one. */
 export function sameWeights(left: Weights, right: Weights): boolean {
   const versions = new Set([...Object.keys(left), ...Object.keys(right)]);
@@ -25,8 +30,6 @@ export function sameWeights(left: Weights, right: Weights): boolean {
 
 /** Weights in words: `web-1a2b3c4d 100 %`, or `nobody` for the empty split. */
 export function describeWeights(weights: Weights): string {
-  const parts = Object.entries(weights)
-    .filter(([, weight]) => weight > 0)
-    .map(([version, weight]) => `${version} ${weight} %`);
+  const parts = Object.entries(withTraffic(weights)).map(([version, weight]) => `${version} ${weight} %`);
   return parts.length > 0 ? parts.join(", ") : "nobody";
 }

@@ -5,14 +5,16 @@ import {
   type JournalFact,
   type Marker,
   type Plan,
-  type RouterObservation,
+  type RouterMemory,
+  type Step,
+  type Traffic,
   type Verdict,
   type VersionId,
   type Weights,
 } from "@bascule/core";
 import { describe, expect, it } from "vitest";
 import { createFakeClock, type FakeClock } from "./fake-clock.ts";
-import { RouterConflict, type Router } from "./ports.ts";
+import { RouterConflict, type ProbeRequest, type Router } from "./ports.ts";
 import { runCutover, type CutoverOutcome, type CutoverPorts, type CutoverRequest } from "./run-cutover.ts";
 
 const leaseMs = 20_000;
@@ -21,7 +23,12 @@ const startMs = Date.UTC(2026, 10, 24, 12);
 interface Scene {
   readonly plan?: Plan;
   /** The router before; `null`: there is none. Default: all to `old`. */
-  readonly before?: { readonly weights: Weights; readonly marker?: Marker } | null;
+  readonly before?: {
+    readonly weights: Weights;
+    readonly marker?: Marker;
+    readonly memory?: RouterMemory;
+    readonly mirrorPercent?: number;
+  } | null;
   readonly health?: Readonly<Record<VersionId, Verdict>>;
   /** Replaces what single calls do. */
   readonly ports?: (
@@ -32,6 +39,12 @@ interface Scene {
   readonly request?: (at: FakeClock) => Partial<CutoverRequest>;
 }
 
+interface RouterObject extends Traffic {
+  readonly marker: Marker | null;
+  readonly shape: string;
+  readonly memory?: RouterMemory;
+}
+
 interface Played {
   readonly outcome: CutoverOutcome;
   /** What the router and the workload were asked to do, renewals and looks left out. */
@@ -39,7 +52,7 @@ interface Played {
   readonly facts: JournalFact[];
   readonly kinds: string[];
   readonly progress: string[];
-  readonly router: Omit<RouterObservation, "exists"> | undefined;
+  readonly router: RouterObject | undefined;
   readonly renewals: Marker[];
   readonly tookMs: number;
 }
@@ -58,6 +71,13 @@ async function play(scene: Scene = {}): Promise<Played> {
   const mustBeOurs = (marker: Marker) => {
     if (object?.marker?.transaction !== marker.transaction) throw new RouterConflict("another run has the router");
   };
+  /** Requests to the service are dealt out by weight. */
+  const answering = (target: ProbeRequest["target"], sequence: number): VersionId | undefined => {
+    if (target === "candidate") return "new";
+    if (target === "baseline") return "old";
+    let sum = 0;
+    return Object.entries(object?.weights ?? {}).find(([, weight]) => (sum += weight) > (sequence * 37) % 100)?.[0];
+  };
   const health: Readonly<Record<VersionId, Verdict>> = { old: "pass", new: "pass", ...scene.health };
   const usual: CutoverPorts = {
     clock,
@@ -68,30 +88,36 @@ async function play(scene: Scene = {}): Promise<Played> {
         calls.push(`claim ${marker.fencing}`);
         object = { weights: {}, shape: "", ...object, marker };
       },
-      shift: async (weights, marker) => {
+      shift: async (traffic, marker) => {
         mustBeOurs(marker);
-        calls.push(`shift ${JSON.stringify(weights)}`);
-        object = { weights, marker, shape: "declared" };
+        const { weights, ...rules } = traffic;
+        calls.push(
+          `shift ${JSON.stringify(weights)}${Object.keys(rules).length > 0 ? ` with ${Object.keys(rules).join(", ")}` : ""}`,
+        );
+        object = { ...traffic, marker, shape: "declared", ...(object?.memory ? { memory: object.memory } : {}) };
       },
       restore: async (origin, marker) => {
         if (object) mustBeOurs(marker);
         calls.push(`restore ${origin ? JSON.stringify(origin.weights) : "nothing"}`);
-        object = origin ? { ...origin, marker } : undefined;
+        const history = object?.memory?.history;
+        object = origin
+          ? { weights: origin.weights, shape: origin.shape, marker, ...(history ? { memory: { history } } : {}) }
+          : undefined;
       },
       renew: async (marker) => {
         mustBeOurs(marker);
         renewals.push(marker);
         return { abortRequested: false };
       },
-      release: async (marker) => {
+      release: async (marker, memory) => {
         mustBeOurs(marker);
         calls.push("release");
-        if (object) object = { ...object, marker: null };
+        if (object) object = { ...object, marker: null, ...(memory ? { memory } : {}) };
       },
     },
     prober: {
-      measure: async ({ probe, target }) => {
-        const version = target === "candidate" ? "new" : Object.keys(object?.weights ?? {})[0];
+      measure: async ({ probe, target, sequence }) => {
+        const version = answering(target, sequence);
         const verdict: Verdict = (version === undefined ? undefined : health[version]) ?? "fail";
         return {
           probe: probe.name,
@@ -106,6 +132,14 @@ async function play(scene: Scene = {}): Promise<Played> {
     workload: {
       disconnect: async (version) => {
         calls.push(`disconnect ${version}`);
+      },
+      scale: async (version, size) => {
+        calls.push(`scale ${version} ${JSON.stringify(size)}`);
+      },
+    },
+    hooks: {
+      run: async (name) => {
+        calls.push(`hook ${name}`);
       },
     },
     journal: {
@@ -123,6 +157,7 @@ async function play(scene: Scene = {}): Promise<Played> {
     router: { ...usual.router, ...other.router },
     prober: { ...usual.prober, ...other.prober },
     workload: { ...usual.workload, ...other.workload },
+    hooks: { ...usual.hooks, ...other.hooks },
     journal: { ...usual.journal, ...other.journal },
     ownership: { ...usual.ownership, ...other.ownership },
   };
@@ -340,8 +375,8 @@ describe("a router that does not work", () => {
     const { outcome, router } = await play({
       ports: (usual) => ({
         router: {
-          release: async (marker, signal) => {
-            await usual.router.release(marker, signal);
+          release: async (marker, memory, signal) => {
+            await usual.router.release(marker, memory, signal);
             throw new Error("the answer was lost");
           },
         },
@@ -356,8 +391,8 @@ describe("a router that does not work", () => {
     const { outcome, router } = await play({
       ports: (usual) => ({
         router: {
-          release: (marker, signal) =>
-            refusals-- > 0 ? Promise.reject(new Error("no")) : usual.router.release(marker, signal),
+          release: (marker, memory, signal) =>
+            refusals-- > 0 ? Promise.reject(new Error("no")) : usual.router.release(marker, memory, signal),
         },
       }),
     });

@@ -2,7 +2,7 @@ import type { Measurement, Probe, Verdict } from "@bascule/core";
 import { describe, expect, it } from "vitest";
 import { createFakeClock } from "./fake-clock.ts";
 import type { Prober, ProbeRequest } from "./ports.ts";
-import { verify, type VerificationRequest } from "./verification.ts";
+import { verify, watchInBackground, type VerificationRequest } from "./verification.ts";
 
 const probe: Probe = { kind: "tcp", name: "answers" };
 const never = new AbortController().signal;
@@ -162,9 +162,10 @@ describe("after a shift", () => {
     expect(await course([noAnswer, pass])).toMatchObject({ verdict: "fail" });
   });
 
-  it("any version that has traffic may answer, and one whose weight is 0 may not", async () => {
+  it("any version that has traffic may answer, also one of weight 0, which gets the requests that match a rule", async () => {
     expect(await course([old, pass, old, pass], { expected: { old: 70, new: 30 } })).toMatchObject({ verdict: "pass" });
-    expect(await course([pass, old], { expected: { old: 0, new: 100 } })).toMatchObject({ verdict: "fail" });
+    expect(await course([pass, old], { expected: { old: 0, new: 100 } })).toMatchObject({ verdict: "pass" });
+    expect(await course([pass, old], { expected: { new: 100 } })).toMatchObject({ verdict: "fail" });
   });
 
   it("answers that do not tell their version count once the old one can no longer be among them, failures at once", async () => {
@@ -189,6 +190,70 @@ describe("after a shift", () => {
 
   it("a candidate without traffic has nothing to wait for: the wrong version is wrong at once", async () => {
     expect(await course([old], { target: "candidate" })).toMatchObject({ verdict: "fail", tookMs: 0 });
+  });
+});
+
+describe("a split of the traffic", () => {
+  const split = { expected: { old: 80, new: 20 } };
+  const every =
+    (count: number) =>
+    ({ sequence }: ProbeRequest): Sample =>
+      sequence % count === count - 1 ? pass : old;
+
+  it("is proved when each version that should answer has done so, however long that takes", async () => {
+    expect(await course(every(2), split)).toMatchObject({
+      verdict: "pass",
+      message: "answers: 3 of 3 measurements passed",
+    });
+    expect(await course(every(40), split)).toMatchObject({
+      verdict: "pass",
+      message: "answers: 40 of 40 measurements passed",
+    });
+  });
+
+  it("fails when a version has not answered in ten times the measurements that its weight asks for", async () => {
+    const { verdict, message, asked } = await course([old], split);
+    expect({ verdict, message }).toEqual({
+      verdict: "fail",
+      message: "answers: new should answer 20 % of the requests, and answered none of 51",
+    });
+    expect(asked).toHaveLength(51);
+    expect(await course([pass], { expected: { old: 50, new: 50 } })).toMatchObject({
+      verdict: "fail",
+      message: "answers: old should answer 50 % of the requests, and answered none of 21",
+    });
+  });
+
+  it("still fails at the first failure while a version is waited for", async () => {
+    const late = ({ sequence }: ProbeRequest): Sample => (sequence === 30 ? fail : old);
+    expect(await course(late, split)).toMatchObject({
+      verdict: "fail",
+      message: "answers: measured fail (30 of 31 measurements passed)",
+    });
+  });
+
+  it("cannot be told where a version does not name itself: an answer without a name may be its", async () => {
+    const anonymous: Sample = { verdict: "pass" };
+    const mixed = ({ sequence }: ProbeRequest): Sample => (sequence % 5 === 4 ? pass : anonymous);
+    expect(await course(mixed, split)).toMatchObject({ verdict: "pass" });
+    expect(await course([anonymous], split)).toMatchObject({ verdict: "pass" });
+  });
+
+  it("is not asked for again while soaking, nor of a version of weight 0", async () => {
+    expect(await course([old], { ...split, holdMs: 10_000 })).toMatchObject({ verdict: "pass", tookMs: 10_000 });
+    expect(await course([old], { expected: { old: 100, new: 0 } })).toMatchObject({ verdict: "pass" });
+  });
+
+  it("is proved by each probe for itself", async () => {
+    const probes: Probe[] = [
+      { kind: "tcp", name: "sees both", count: 2 },
+      { kind: "tcp", name: "sees one", count: 2 },
+    ];
+    const { message } = await course(
+      ({ probe: { name }, sequence }) => (name === "sees both" && sequence === 1 ? pass : old),
+      { ...split, probes },
+    );
+    expect(message).toBe("sees one: new should answer 20 % of the requests, and answered none of 51");
   });
 });
 
@@ -224,6 +289,152 @@ describe("several probes", () => {
       message: "no probe asks the service",
       asked: [],
     });
+  });
+});
+
+describe("probes that are asked for by name", () => {
+  const probes: Probe[] = [
+    { kind: "tcp", name: "one", count: 1 },
+    { kind: "tcp", name: "two", count: 1 },
+  ];
+
+  it("are the only ones to measure", async () => {
+    expect((await course([pass], { probes, names: ["two"] })).asked.map(({ name }) => name)).toEqual(["two"]);
+  });
+
+  it("and are not there end the verification, which would otherwise pass without measuring", async () => {
+    expect(await course([pass], { probes, names: ["two", "three"] })).toMatchObject({
+      verdict: "error",
+      message: 'there is no probe "three" to measure with',
+      asked: [],
+    });
+  });
+});
+
+describe("a probe of differences", () => {
+  const probes: Probe[] = [
+    { kind: "difference", name: "difference", count: 1 },
+    { kind: "tcp", name: "answers", count: 1 },
+  ];
+  const namesAsked = async (overrides: Partial<VerificationRequest>) =>
+    (await course([pass], { probes, ...overrides })).asked.map(({ name }) => name);
+
+  it("measures the service while requests are copied, and at no other time", async () => {
+    expect(await namesAsked({ mirrored: true })).toEqual(["difference", "answers"]);
+    expect(await namesAsked({})).toEqual(["answers"]);
+    expect(await namesAsked({ mirrored: true, target: "candidate" })).toEqual(["answers"]);
+    expect(await namesAsked({ mirrored: true, target: "stable" })).toEqual(["answers"]);
+  });
+});
+
+describe("a dry run", () => {
+  const trial: Probe = { kind: "tcp", name: "trial", count: 2, intervalMs: 100, dryRun: true };
+
+  it("is measured, recorded and told, and decides nothing", async () => {
+    const { verdict, message, recorded } = await course((wanted) => (wanted.probe.name === "trial" ? fail : pass), {
+      probes: [trial, { kind: "tcp", name: "answers", count: 2, intervalMs: 100 }],
+    });
+    expect(verdict).toBe("pass");
+    expect(message).toBe(
+      "trial: measured fail (0 of 1 measurements passed) (dry run: fail); answers: 2 of 2 measurements passed",
+    );
+    expect(recorded.filter(({ probe: name }) => name === "trial")).toHaveLength(1);
+  });
+
+  it("does not stop the others, nor hide that one of them failed", async () => {
+    const { verdict, message } = await course(
+      (wanted) => (wanted.probe.name === "trial" || wanted.sequence === 1 ? fail : pass),
+      { probes: [trial, { kind: "tcp", name: "answers", count: 2, intervalMs: 100 }] },
+    );
+    expect({ verdict, message }).toEqual({
+      verdict: "fail",
+      message: "answers: measured fail (1 of 2 measurements passed)",
+    });
+  });
+});
+
+describe("an initial delay", () => {
+  it("passes before the first measurement, and counts as time for the shift to reach clients", async () => {
+    const probes = [{ ...probe, count: 2, intervalMs: 100, initialDelayMs: 5_000 }];
+    expect((await course([pass], { probes })).asked.map(({ atMs }) => atMs)).toEqual([5_000, 5_100]);
+    expect(await course([old], { probes })).toMatchObject({ verdict: "fail", tookMs: 5_000 });
+  });
+
+  it("during which everything is stopped measures nothing", async () => {
+    const probes = [{ ...probe, initialDelayMs: 5_000 }];
+    const { verdict, asked } = await course([pass], { probes }, { signal: AbortSignal.abort() });
+    expect({ verdict, asked }).toEqual({ verdict: "inconclusive", asked: [] });
+  });
+});
+
+describe("inconclusive measurements", () => {
+  const unclear: Sample = { verdict: "inconclusive", answeredBy: "new" };
+
+  it("are borne as often as the probe says, and one more is too many", async () => {
+    const probes = [{ ...probe, count: 3, intervalMs: 100, inconclusiveLimit: 1 }];
+    expect(await course([unclear, pass], { probes })).toMatchObject({
+      verdict: "pass",
+      message: "answers: 2 of 3 measurements passed",
+    });
+    expect(await course([unclear, pass, unclear], { probes })).toMatchObject({ verdict: "inconclusive" });
+  });
+
+  it("are counted over the whole of a soak", async () => {
+    const probes = [{ ...probe, intervalMs: 100, inconclusiveLimit: 2 }];
+    const seldom = ({ sequence }: ProbeRequest): Sample => (sequence % 10 === 9 ? unclear : pass);
+    expect(await course(seldom, { probes, holdMs: 10_000 })).toMatchObject({ verdict: "inconclusive", tookMs: 2_900 });
+  });
+});
+
+describe("a watch in the background", () => {
+  const watching = async (
+    samples: (request: ProbeRequest, atMs: number) => Sample,
+    stopAfterMs: number,
+    overrides: Partial<VerificationRequest> = {},
+  ) => {
+    const clock = createFakeClock();
+    const startedAtMs = clock.nowMs();
+    const stop = new AbortController();
+    const prober: Prober = {
+      measure: async (wanted) => ({
+        probe: wanted.probe.name,
+        startedAtMs: clock.nowMs(),
+        durationMs: 1,
+        message: "measured 500",
+        ...samples(wanted, clock.nowMs() - startedAtMs),
+      }),
+    };
+    void clock.sleep(stopAfterMs, stop.signal).then(() => stop.abort());
+    const record = () => Promise.resolve();
+    const watched = watchInBackground({ ...request, ...overrides }, { prober, clock }, record, stop.signal);
+    const message = await clock.passUntilSettled(watched);
+    stop.abort();
+    return { message, tookMs: clock.nowMs() - startedAtMs };
+  };
+
+  it("goes on until it is stopped, whatever the count, and then has nothing to say", async () => {
+    expect(await watching(() => pass, 60_000)).toEqual({ message: undefined, tookMs: 60_000 });
+  });
+
+  it("tells what was wrong as soon as a probe has failed more often than it may", async () => {
+    const probes = [{ ...probe, intervalMs: 100, failureLimit: 2 }];
+    const { message, tookMs } = await watching((_wanted, atMs) => (atMs >= 5_000 ? fail : pass), 60_000, { probes });
+    expect(message).toBe("answers: measured 500 (50 of 53 measurements passed)");
+    expect(tookMs).toBe(5_200);
+  });
+
+  it("does not end for a dry run", async () => {
+    const probes = [
+      { ...probe, name: "trial", intervalMs: 100, dryRun: true },
+      { ...probe, intervalMs: 100 },
+    ];
+    const { message } = await watching((wanted) => (wanted.probe.name === "trial" ? fail : pass), 1_000, { probes });
+    expect(message).toBeUndefined();
+  });
+
+  it("tells that it cannot measure at all", async () => {
+    const { message } = await watching(() => pass, 60_000, { names: ["other"] });
+    expect(message).toBe('there is no probe "other" to measure with');
   });
 });
 

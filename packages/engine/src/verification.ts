@@ -46,6 +46,8 @@ export interface VerificationRequest {
   readonly names?: readonly string[] | undefined;
   /** Set while the candidate gets copies of requests; probes of differences measure only then. */
   readonly mirrored?: boolean | undefined;
+  /** Set while the candidate's data is kept in step; probes of its lag measure only then. */
+  readonly inStep?: boolean | undefined;
 }
 
 export interface VerificationResult {
@@ -72,6 +74,7 @@ export async function verify(
     await ports.clock.sleep(Math.min(anonymousPropagationMs, request.propagationLimitMs), signal);
   }
   const places = await countPlaces(request, ports, signal);
+  if (places === undefined) return { verdict: "inconclusive", message: "the verification was stopped" };
   const stop = new AbortController();
   const anySignal = AbortSignal.any([signal, stop.signal]);
   const results = await Promise.all(
@@ -109,10 +112,12 @@ export function probesFor({
   target,
   names,
   mirrored,
-}: Pick<VerificationRequest, "probes" | "target" | "names" | "mirrored">): Probe[] {
+  inStep,
+}: Pick<VerificationRequest, "probes" | "target" | "names" | "mirrored" | "inStep">): Probe[] {
   const side = target === "candidate" || target === "baseline" ? "candidate" : "service";
   return probes.filter((probe) => {
     if (probe.kind === "difference" && (mirrored !== true || target !== "service")) return false;
+    if (probe.kind === "lag" && (inStep !== true || target !== "service")) return false;
     return (!probe.targets || probe.targets.includes(side)) && (!names || names.includes(probe.name));
   });
 }
@@ -159,13 +164,14 @@ async function runProbe(
     const judged = isElsewhere ? answeredByWrongVersion(measurement, request.expected) : measurement;
     const counts = isElsewhere
       ? reached || waitedMs > request.propagationLimitMs
-      : !isEarly(measurement, request, reached, waitedMs);
+      : !asksService(probe) || !isEarly(measurement, request, reached, waitedMs);
     if (counts) {
       if (judged.verdict === "pass") reached = true;
       if (judged.answeredBy !== undefined) answered.add(judged.answeredBy);
       else if (judged.verdict === "pass") isAnonymous = true;
       await onMeasurement(judged);
-      counters = countMeasurement(counters, judged.verdict);
+      const isStillComing = waitedMs < (request.holdMs ?? 0) && isOnItsWay(probe, judged);
+      if (!isStillComing) counters = countMeasurement(counters, judged.verdict);
     }
 
     const verdict = assess(limits, counters);
@@ -210,7 +216,7 @@ async function countPlaces(
   { target }: VerificationRequest,
   { prober, clock }: { readonly prober: Prober; readonly clock: Clock },
   signal: AbortSignal,
-): Promise<number> {
+): Promise<number | undefined> {
   const limited = await withinLimit(
     placesLimitMs,
     clock,
@@ -218,6 +224,7 @@ async function countPlaces(
     async (either) => (await prober.places?.(target, either)) ?? 1,
   );
   if (limited.kind === "ended") return limited.result;
+  if (limited.kind === "stopped") return undefined;
   throw new Error(`where to measure the ${target} was not known within ${placesLimitMs / 1000} s`);
 }
 
@@ -275,6 +282,16 @@ function isEarly(
   if (verdict === "pass") return waitedMs < Math.min(anonymousPropagationMs, propagationLimitMs);
   // Where nobody answered before, silence is what the old state looks like; anywhere else it is an outage.
   return (target === "stable" || nobodyServedBefore === true) && waitedMs <= propagationLimitMs;
+}
+
+/** What is compared or copied beside the service's own answers does not wait for a shift to reach clients. */
+function asksService({ kind }: Probe): boolean {
+  return kind === "http" || kind === "tcp";
+}
+
+/** Whether time alone can make it good: answers are compared one by one, and data that is behind catches up. */
+function isOnItsWay({ kind }: Probe, { verdict }: Measurement): boolean {
+  return (kind === "difference" && verdict === "inconclusive") || (kind === "lag" && verdict === "fail");
 }
 
 function isFromElsewhere({ answeredBy }: Measurement, expected: Weights): boolean {

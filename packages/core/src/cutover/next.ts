@@ -5,9 +5,9 @@ import { durationOf, openPause, openPauseIndex } from "../plan/pauses.ts";
 import type { Plan } from "../plan/plan.ts";
 import { digestBefore, type Rest } from "../plan/rest.ts";
 import type { Step } from "../plan/step.ts";
-import { movesTraffic, trafficAfter, type Traffic } from "../plan/traffic.ts";
+import { isKeptInStep, movesTraffic, trafficAfter, type Traffic } from "../plan/traffic.ts";
 import type { VersionId } from "../version.ts";
-import { allTo, describeWeights, sameWeights, type Weights } from "../weights.ts";
+import { allTo, describeWeights, sameWeights, withTraffic, type Weights } from "../weights.ts";
 import { describeWindow, isOpen } from "../window.ts";
 import type { Marker, Origin } from "./marker.ts";
 import type {
@@ -345,7 +345,10 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
   const traffic = trafficOf(state, index);
   const started: JournalFact = { kind: "stepStarted", step: index, description: describeStep(step) };
   const begin = (action: Action): Transition => ({ state, facts: [started], action });
-  const mirrored = traffic.mirrorPercent === undefined ? {} : { mirrored: true };
+  const measurable = {
+    ...(traffic.mirrorPercent === undefined ? {} : { mirrored: true }),
+    ...(isKeptInStep(state.plan, index) ? { inStep: true } : {}),
+  };
   switch (step.kind) {
     case "shift":
     case "route":
@@ -363,14 +366,14 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
         target: step.target,
         expected,
         nobodyServedBefore,
-        ...mirrored,
+        ...measurable,
         ...namesOf(step),
       });
     }
     case "soak":
     case "hold": {
       const expected = answering(traffic, transaction.candidate);
-      return begin({ kind: "verify", target: "service", expected, holdMs: step.durationMs, ...mirrored });
+      return begin({ kind: "verify", target: "service", expected, holdMs: step.durationMs, ...measurable });
     }
     case "pause":
       return withFacts(
@@ -685,7 +688,8 @@ function markerFor(
   const givenUp = found ? found.givenUp : givesUp?.candidate;
   const seen: Origin | null = exists
     ? {
-        weights: goBackTo,
+        // A version without traffic is not expected to answer.
+        weights: withTraffic(goBackTo),
         shape,
         ...(served === false ? { served } : {}),
         ...(rest ? { leavesRest: true as const } : {}),

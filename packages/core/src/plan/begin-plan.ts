@@ -1,6 +1,6 @@
 import { isWithinRollbackWindow } from "../fast-track.ts";
 import type { VersionId } from "../version.ts";
-import { describeWeights, type Weights } from "../weights.ts";
+import { describeWeights, withTraffic, type Weights } from "../weights.ts";
 import { openPauseIndex } from "./pauses.ts";
 import type { Plan } from "./plan.ts";
 import { restingStep, type Rest } from "./rest.ts";
@@ -72,7 +72,7 @@ function fromService(plan: Plan, situation: PlanSituation): PlanBeginning {
     goBackTo: weights,
     note,
   });
-  const served = Object.keys(weights).filter((version) => (weights[version] ?? 0) > 0);
+  const served = Object.keys(withTraffic(weights));
   if (served.length === 0) return begin(isProof, "no version has the traffic yet, so there is nothing to split");
   if (served.every((version) => version === candidate)) return begin(isProof, `${candidate} has all traffic already`);
   if (history[0] === candidate) {
