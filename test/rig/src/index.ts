@@ -1,4 +1,4 @@
-export type { Cluster, StartOptions } from "./cluster/cluster.ts";
+export type { Cluster, Gateway, StartOptions } from "./cluster/cluster.ts";
 export { installDefinitions, type DefinitionFamilyName } from "./cluster/definitions.ts";
 export { images } from "./cluster/images.ts";
 export { startCluster, stopCluster } from "./cluster/start-cluster.ts";

@@ -6,5 +6,5 @@ go 1.26.8
 require (
 	github.com/openservicemesh/osm v1.2.4
 	istio.io/api v1.31.4
-	sigs.k8s.io/gateway-api v1.3.0
+	sigs.k8s.io/gateway-api v1.6.1
 )

@@ -6,6 +6,7 @@ export const addresses = {
   node: "10.88.77.2",
   linkPrefix: 30,
   apiPort: 6443,
+  gatewayPort: 80,
   podNetwork: "10.244.0.0/16",
   nodePodNetwork: "10.244.0.0/24",
   serviceNetwork: "10.96.0.0/16",

@@ -58,6 +58,14 @@ export async function makeCertificates(folder: string, nodeName: string, address
   ]);
 }
 
+/** Makes one more user's certificate in the folder of an authority that {@link makeCertificates} has made. */
+export async function makeClientCertificate(
+  folder: string,
+  user: { readonly name: string; readonly commonName: string },
+): Promise<void> {
+  await sign(folder, { key: join(folder, "ca.key"), certificate: join(folder, "ca.crt") }, user);
+}
+
 const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
 async function sign(folder: string, authority: { key: string; certificate: string }, subject: Subject): Promise<void> {

@@ -35,7 +35,8 @@ export async function writeConfiguration(files: Layout, cniPlugins: string): Pro
   ]);
 }
 
-function kubeconfig(files: Layout, user: string): string {
+/** What a user of the cluster needs; its certificate has the user's name. */
+export function kubeconfig(files: Layout, user: string): string {
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Config",

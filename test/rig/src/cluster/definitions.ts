@@ -26,13 +26,19 @@ interface DefinitionFamily {
 }
 
 const families = {
-  /** The standard channel, all of it: an implementation watches each of these. */
+  /** Of the standard channel what an implementation for HTTP watches. */
   gatewayApi: {
     module: "sigs.k8s.io/gateway-api",
     path: "config/crd/standard",
-    names: ["gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants"].map(
-      (plural) => `${plural}.gateway.networking.k8s.io`,
-    ),
+    names: [
+      "backendtlspolicies",
+      "gatewayclasses",
+      "gateways",
+      "grpcroutes",
+      "httproutes",
+      "referencegrants",
+      "tlsroutes",
+    ].map((plural) => `${plural}.gateway.networking.k8s.io`),
   },
   istio: {
     module: "istio.io/api",

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
@@ -56,6 +56,25 @@ export async function openIsolation(): Promise<Isolation> {
 /** The command, and its arguments, that run inside the namespaces. */
 export function inside({ processId }: Isolation, command: readonly string[]): readonly string[] {
   return ["nsenter", "--target", String(processId), "--net", "--mount", "--pid", "--", ...command];
+}
+
+/** The processes of this name in the namespaces of the cluster's first process, and in no other cluster's. */
+export function processesInside({ processId: first }: Isolation, name: string): readonly number[] {
+  const namespace = readlinkSync(`/proc/${first}/ns/pid`);
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((processId) => {
+      try {
+        return (
+          readFileSync(`/proc/${processId}/comm`, "utf8").trim() === name &&
+          readlinkSync(`/proc/${processId}/ns/pid`) === namespace
+        );
+      } catch {
+        // It ended in the meantime.
+        return false;
+      }
+    });
 }
 
 /** Ends everything inside, and removes what stands outside: the interface pair and the containers' control groups. */

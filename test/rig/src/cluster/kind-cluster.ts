@@ -6,6 +6,7 @@ import { resolveTool } from "../tools/resolve.ts";
 import type { Tool } from "../tools/tool.ts";
 import { versions } from "../versions.ts";
 import type { Cluster, StartOptions } from "./cluster.ts";
+import { useNamedGateway } from "./gateway.ts";
 import { buildImages } from "./images.ts";
 
 const name = "bascule-rig";
@@ -35,7 +36,7 @@ export async function startKindCluster({ progress }: StartOptions): Promise<Clus
     await execa(program, ["export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfigPath]);
     for (const archive of archives) await execa(program, ["load", "image-archive", archive, "--name", name]);
   });
-  return {
+  const cluster: Cluster = {
     kubeconfigPath,
     context: `kind-${name}`,
     owner: "rig",
@@ -51,8 +52,10 @@ export async function startKindCluster({ progress }: StartOptions): Promise<Clus
         await send("-CONT");
       };
     },
+    gateway: () => useNamedGateway(cluster),
     stop: async () => {},
   };
+  return cluster;
 }
 
 /** Deletes the cluster that kind made. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { KubeConfig, VersionApi } from "@kubernetes/client-node";
 import type { Progress } from "../progress.ts";
 import type { Cluster } from "./cluster.ts";
+import { useNamedGateway } from "./gateway.ts";
 
 /**
  * The user's own cluster, which they named. The sample images must be there already.
@@ -22,7 +23,7 @@ export async function useNamedContext(context: string, progress: Progress): Prom
   configuration.setCurrentContext(context);
   const { gitVersion } = await configuration.makeApiClient(VersionApi).getCode();
   progress(`using the context ${context}, Kubernetes ${gitVersion}`);
-  return {
+  const cluster: Cluster = {
     kubeconfigPath,
     context,
     owner: "user",
@@ -31,6 +32,8 @@ export async function useNamedContext(context: string, progress: Progress): Prom
       Promise.reject(
         new Error("A user's own API server is never interrupted; run this test on the rig's own cluster."),
       ),
+    gateway: () => useNamedGateway(cluster),
     stop: async () => {},
   };
+  return cluster;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,7 +16,16 @@ import { makeCertificates } from "./certificates.ts";
 import type { Cluster, StartOptions } from "./cluster.ts";
 import { layout, writeConfiguration, type Layout } from "./configuration.ts";
 import { buildImages } from "./images.ts";
-import { closeIsolation, inside, openIsolation, removeTraces, waitFor, type Isolation } from "./isolation.ts";
+import {
+  closeIsolation,
+  inside,
+  openIsolation,
+  processesInside,
+  removeTraces,
+  waitFor,
+  type Isolation,
+} from "./isolation.ts";
+import { startOwnGateway } from "./own-gateway.ts";
 import { identify, isAlive, processSchema, type ProcessIdentity } from "./process-identity.ts";
 import {
   apiServer,
@@ -81,14 +90,17 @@ export async function startOwnCluster({ progress, keep = false }: StartOptions):
       throw thrown;
     }
   });
-  return {
+  const cluster: Cluster = {
     kubeconfigPath: files.kubeconfig("admin"),
     context: "bascule-rig",
     owner: "rig",
     description: `single node of its own, Kubernetes v${versions.kubernetes}`,
     interruptApiServer: (maximumMs) => interrupt(files, maximumMs),
+    gateway: async () =>
+      startOwnGateway(cluster, files, { processId: (await runningState(files)).first.processId }, progress),
     stop: () => leave(files, progress),
   };
+  return cluster;
 }
 
 /** Stops the cluster whoever uses it. */
@@ -218,9 +230,8 @@ async function isUsable(running: State, files: Layout): Promise<boolean> {
 }
 
 async function interrupt(files: Layout, maximumMs: number): Promise<() => Promise<void>> {
-  const state = await readState(files);
-  if (!state || !isAlive(state.first)) throw new Error("No cluster of the rig runs: start one before interrupting it.");
-  const processIds = processesInside(state.first.processId, "kube-apiserver");
+  const { first } = await runningState(files);
+  const processIds = processesInside(first, "kube-apiserver");
   const send = (signal: NodeJS.Signals) => processIds.forEach((processId) => process.kill(processId, signal));
   send("SIGSTOP");
   const timer = setTimeout(() => send("SIGCONT"), maximumMs);
@@ -230,23 +241,10 @@ async function interrupt(files: Layout, maximumMs: number): Promise<() => Promis
   };
 }
 
-/** The processes of this name in the namespaces of the cluster's first process, and in no other cluster's. */
-function processesInside(first: number, name: string): readonly number[] {
-  const namespace = readlinkSync(`/proc/${first}/ns/pid`);
-  return readdirSync("/proc")
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .filter((processId) => {
-      try {
-        return (
-          readFileSync(`/proc/${processId}/comm`, "utf8").trim() === name &&
-          readlinkSync(`/proc/${processId}/ns/pid`) === namespace
-        );
-      } catch {
-        // It ended in the meantime.
-        return false;
-      }
-    });
+async function runningState(files: Layout): Promise<State> {
+  const state = await readState(files);
+  if (!state || !isAlive(state.first)) throw new Error("The rig's cluster does not run any more: start it again.");
+  return state;
 }
 
 async function leave(files: Layout, progress: Progress): Promise<void> {

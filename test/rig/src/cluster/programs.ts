@@ -147,6 +147,15 @@ export function kubelet(paths: ProgramPaths, files: Layout): Program {
   };
 }
 
+export function traefik(path: string, files: Layout): Program {
+  return {
+    name: "traefik",
+    command: [path, `--configfile=${join(files.configuration, "traefik.yaml")}`],
+    // Where this machine is itself a Pod, its own cluster must not be taken for this one.
+    environment: { KUBECONFIG: files.kubeconfig("gateway"), KUBERNETES_SERVICE_HOST: "" },
+  };
+}
+
 export function proxy(paths: ProgramPaths, files: Layout): Program {
   return { name: "kube-proxy", command: [paths.proxy, `--config=${join(files.configuration, "proxy.json")}`] };
 }

@@ -7,6 +7,8 @@ export interface LoadOptions {
   readonly ratePerSecond: number;
   /** A connection for each request, or a pool of kept ones. */
   readonly connections: "new" | "keptAlive";
+  /** Sent with each request, such as the Host that a gateway goes by. Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** A request without an answer by then is lost. */
   readonly timeoutMs: number;
 }
@@ -44,7 +46,8 @@ export function generate(options: LoadOptions): { report(): LoadReport; stop(): 
       if (bad) badRequests.push({ atMs: Date.now(), ...bad });
       else counts.ok++;
     };
-    const outgoing = request(options.url, { agent, signal: AbortSignal.timeout(options.timeoutMs) });
+    const { headers = {} } = options;
+    const outgoing = request(options.url, { agent, headers, signal: AbortSignal.timeout(options.timeoutMs) });
     outgoing.on("error", (error) => settle({ kind: "lost", message: error.message }));
     outgoing.on("response", (response) => {
       const version = String(response.headers["x-version"] ?? "unknown");

@@ -5,6 +5,7 @@ const optionsSchema = z.strictObject({
   url: z.url(),
   ratePerSecond: z.number().positive().max(5_000),
   connections: z.enum(["new", "keptAlive"]),
+  headers: z.record(z.string(), z.string()).exactOptional(),
   timeoutMs: z.number().positive(),
 });
 

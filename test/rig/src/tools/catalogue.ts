@@ -64,7 +64,7 @@ const traefikModule = "github.com/traefik/traefik/v3";
 const traefikRelease = `https://github.com/traefik/traefik/releases/download/v${versions.traefik}`;
 const traefikArchive = `traefik_v${versions.traefik}_linux_amd64.tar.gz`;
 
-/** The data plane of the Gateway API. Its module lacks the dashboard's files, which are compiled elsewhere and embedded. */
+/** The data plane of the Gateway API. Its module lacks the dashboard, which is compiled elsewhere and embedded. */
 export const gatewayTool: Tool = {
   name: "traefik",
   version: versions.traefik,
@@ -79,7 +79,7 @@ export const gatewayTool: Tool = {
     package: `${traefikModule}/cmd/traefik`,
     linkerFlags: `-s -w -X ${traefikModule}/pkg/version.Version=${versions.traefik}`,
     environment: { CGO_ENABLED: "0" },
-    vendorWith: { [`${traefikModule}/webui/static/index.html`]: "" },
+    isVendored: true,
   },
 };
 

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -111,11 +111,11 @@ async function fromSource(tool: Tool, progress: Progress): Promise<Attempt> {
     const environment = { ...(await goEnvironment()), ...build.environment };
     const built = await install(tool, async (folder) => {
       const target = join(folder, tool.name);
-      const sources = build.vendorWith
-        ? await vendor(go, build.module, build.vendorWith, folder, environment)
-        : join(goModules, build.module);
-      const mode = build.vendorWith ? "-mod=vendor" : "-mod=readonly";
-      await execa(go, ["build", mode, "-ldflags", build.linkerFlags, "-o", target, build.package], {
+      const module = join(goModules, build.module);
+      const sources = build.isVendored ? await vendor(go, module, join(folder, "module"), environment) : module;
+      // Without the paths of the scratch folder in it, what was compiled once is found again.
+      const mode = build.isVendored ? ["-mod=vendor", "-trimpath"] : ["-mod=readonly"];
+      await execa(go, ["build", ...mode, "-ldflags", build.linkerFlags, "-o", target, build.package], {
         cwd: sources,
         env: environment,
         timeout: buildLimitMs,
@@ -126,24 +126,17 @@ async function fromSource(tool: Tool, progress: Progress): Promise<Attempt> {
   });
 }
 
-/** A copy of the module with its sources, checked against its go.sum, and the files that they lack. */
+/** A copy of the module with its sources, which are checked against its go.sum, and what stands in `_vendor` over them. */
 async function vendor(
   go: string,
   module: string,
-  lacking: Readonly<Record<string, string>>,
-  folder: string,
+  copy: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<string> {
-  const copy = join(folder, "module");
-  await mkdir(copy);
-  for (const file of ["go.mod", "go.sum"]) await copyFile(join(goModules, module, file), join(copy, file));
-  // -e goes on where a package embeds a file that is yet to be added; whatever else is missing fails the build.
+  await cp(module, copy, { recursive: true });
+  // -e goes on where a package lacks what is yet to be put there; whatever else is missing fails the build.
   await execa(go, ["mod", "vendor", "-e"], { cwd: copy, env: environment, timeout: buildLimitMs });
-  for (const [path, content] of Object.entries(lacking)) {
-    const file = join(copy, "vendor", path);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, content);
-  }
+  await cp(join(copy, "_vendor"), join(copy, "vendor"), { recursive: true });
   return copy;
 }
 
@@ -157,9 +150,17 @@ export async function goEnvironment(): Promise<Record<string, string>> {
 }
 
 async function cachedPath(tool: Tool): Promise<string> {
-  const sums = tool.build ? await readFile(join(goModules, tool.build.module, "go.sum")) : "";
-  const recipe = createHash("sha256").update(JSON.stringify(tool)).update(sums).digest("hex").slice(0, 12);
+  const hash = createHash("sha256").update(JSON.stringify(tool));
+  if (tool.build) await digestInto(hash, join(goModules, tool.build.module));
+  const recipe = hash.digest("hex").slice(0, 12);
   return join(cacheDirectory(), "tools", `${tool.name}-${tool.version}-${recipe}`, tool.name);
+}
+
+/** Adds all that decides what is built: the sums of the sources, and the sources that a module has itself. */
+async function digestInto(hash: Hash, module: string): Promise<void> {
+  const entries = await readdir(module, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  for (const file of files.sort()) if (file !== join(module, "go.mod")) hash.update(await readFile(file));
 }
 
 /** Makes a tool in a folder of its own and moves it to its place in one step, so that a half-made one is never found. */

@@ -19,9 +19,9 @@ export interface Tool {
     readonly linkerFlags: string;
     readonly environment?: Readonly<Record<string, string>>;
     /**
-     * Files that the published module lacks and its packages embed, by their path under `vendor`. Present: the sources are vendored
-     * in a scratch folder, these files are added, and the build reads from there.
+     * The sources are vendored in a scratch folder, the files of the module's folder `_vendor` are put over them, and the build reads
+     * from there: for a published module that lacks files, or whose packages cannot all be had. Default false.
      */
-    readonly vendorWith?: Readonly<Record<string, string>>;
+    readonly isVendored?: boolean;
   };
 }
