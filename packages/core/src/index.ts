@@ -74,10 +74,12 @@ export { trafficAfter, type Traffic } from "./plan/traffic.ts";
 export {
   difference,
   http,
+  lag,
   probeSchema,
   tcp,
   type DifferenceProbe,
   type HttpProbe,
+  type LagProbe,
   type Probe,
   type ProbeAnalysis,
   type TcpProbe,

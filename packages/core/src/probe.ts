@@ -87,14 +87,49 @@ const differenceProbeSchema = z.strictObject({
   maximumPercent: z.number().min(0).max(100).optional(),
   /** Fewer compared answers prove nothing. Default 20. */
   minimumCompared: z.int().positive().optional(),
+  /** How the times to the beginning of the candidate's answers are compared with the stable version's. Default: not at all. */
+  compare: comparisonSchema.optional(),
   ...analysisFields,
 });
 export type DifferenceProbe = z.infer<typeof differenceProbeSchema>;
 
+const lagProbeSchema = z
+  .strictObject({
+    kind: z.literal("lag"),
+    name: z.string().min(1),
+    /** How far the candidate's data may be behind, in milliseconds. */
+    maximumMs: z.int().min(0),
+    /** The declared command of this name tells: the last line that it prints is the lag, a number in `unit`. */
+    hook: z.string().min(1).optional(),
+    /** The candidate tells: its answer to GET has the lag at `field`, a number in `unit`. */
+    path: z
+      .string()
+      .startsWith("/", { error: "must be a path that starts with /, for example /replication" })
+      .optional(),
+    /** RFC 9535, for example `$.lagSeconds`. */
+    field: z
+      .string()
+      .startsWith("$", { error: "must be a JSON path that starts with $, for example $.lagSeconds" })
+      .optional(),
+    /** Default `milliseconds`. */
+    unit: z.enum(["milliseconds", "seconds"]).optional(),
+    ...analysisFields,
+  })
+  .refine(({ hook, path }) => (hook === undefined) !== (path === undefined), {
+    error: "must have either a hook or a path that tells the lag, and not both",
+  })
+  .refine(({ path, field }) => (path === undefined) === (field === undefined), {
+    path: ["field"],
+    error: "must be given with a path, and only there: it is where the answer has the lag",
+  });
+export type LagProbe = z.infer<typeof lagProbeSchema>;
+
 /** One test of the VSR, as data. */
-export const probeSchema = z.discriminatedUnion("kind", [httpProbeSchema, tcpProbeSchema, differenceProbeSchema], {
-  error: "must be a probe: use http(…), tcp() or difference()",
-});
+export const probeSchema = z.discriminatedUnion(
+  "kind",
+  [httpProbeSchema, tcpProbeSchema, differenceProbeSchema, lagProbeSchema],
+  { error: "must be a probe: use http(…), tcp(), difference() or lag(…)" },
+);
 export type Probe = z.infer<typeof probeSchema>;
 
 /** What all probes have in common: how often, how long, where. */
@@ -128,8 +163,29 @@ export function tcp(options: Partial<Omit<TcpProbe, "kind">> = {}): TcpProbe {
 
 /**
  * A probe of how often the candidate answers otherwise than the stable version. It measures while requests are copied to the
- * candidate, and is left out at all other times.
+ * candidate, and is left out at all other times. What it measures is the sum since copying began, so it is read once where others
+ * are measured many times; as long as too little was compared, time is given for more while the plan stays at a step.
  */
 export function difference(options: Partial<Omit<DifferenceProbe, "kind">> = {}): DifferenceProbe {
-  return { kind: "difference", name: "difference", ...options };
+  return { kind: "difference", name: "difference", intervalMs: 1_000, count: 1, timeoutMs: 10_000, ...options };
+}
+
+/**
+ * A probe of how far the candidate's data is behind the stable version's. It measures while data is kept in step, and is left out at
+ * all other times. While the plan stays at a step, data may catch up; where it is verified, one measurement within the maximum is
+ * enough, and one of 20 has to be, a second apart.
+ *
+ * @example lag({ path: "/replication", field: "$.lagSeconds", unit: "seconds", maximumMs: 2_000 })
+ */
+export function lag(options: Omit<LagProbe, "kind" | "name"> & Partial<Pick<LagProbe, "name">>): LagProbe {
+  return {
+    kind: "lag",
+    name: "lag",
+    intervalMs: 1_000,
+    count: 20,
+    failureLimit: 19,
+    consecutiveSuccessLimit: 1,
+    timeoutMs: 30_000,
+    ...options,
+  };
 }

@@ -209,6 +209,7 @@ async function attempt(
           nobodyServedBefore: action.nobodyServedBefore,
           names: action.probes,
           mirrored: action.mirrored,
+          inStep: action.inStep,
         },
         ports,
         measured,

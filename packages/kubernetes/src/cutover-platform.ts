@@ -39,10 +39,11 @@ export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
     const router = withAutoscaler(plain, api, { release, namespace, spec: inputs.sizes?.autoscaler });
     const entrance = inputs.entrance ? declaredEntrance(inputs.entrance) : (found ?? unknownEntrance(shape.kind));
     const { reach } = inputs.cluster;
+    const hooks = kubernetesHooks(api, release, namespace, inputs.hooks ?? {});
     return {
       router,
       workload,
-      hooks: kubernetesHooks(api, release, namespace, inputs.hooks ?? {}),
+      hooks,
       prober: kubernetesProber({
         api,
         configuration,
@@ -53,6 +54,7 @@ export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
         containerPort,
         reach,
         clock: systemClock,
+        tell: hooks.tell,
       }),
       journal: await openJournal(join(inputs.journalDirectory), inputs.change.id, systemClock),
       readRouter: (signal) => router.readShape(signal),

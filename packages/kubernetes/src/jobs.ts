@@ -33,10 +33,15 @@ export async function removeJob(api: Api, path: string, signal: AbortSignal): Pr
   }
 }
 
-/** The last lines that a container of a Pod printed, for a message; never throws. */
+/** The last lines that a container of a Pod printed. @throws ApiError when they cannot be read */
+export async function logOf(api: Api, pod: string, container: string, signal: AbortSignal): Promise<string> {
+  return (await api.text(`${pod}/log?container=${container}&tailLines=${logLines}`, signal)).trim();
+}
+
+/** The same for a message; never throws. */
 export async function lastLinesOf(api: Api, pod: string, container: string, signal: AbortSignal): Promise<string> {
   try {
-    return (await api.text(`${pod}/log?container=${container}&tailLines=${logLines}`, signal)).trim();
+    return await logOf(api, pod, container, signal);
   } catch {
     return "its log cannot be read";
   }

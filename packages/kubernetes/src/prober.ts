@@ -1,18 +1,19 @@
-import { connect } from "node:net";
 import { PassThrough } from "node:stream";
 import {
   messageOf,
   type DifferenceProbe,
   type HttpProbe,
+  type LagProbe,
   type Measurement,
   type TcpProbe,
   type VersionId,
 } from "@bascule/core";
-import type { Clock, Prober, ProbeRequest } from "@bascule/engine";
-import { measureHttp, measureTcp, type HttpPlace } from "@bascule/probes";
+import { probeDefaults, type Clock, type Prober, type ProbeRequest } from "@bascule/engine";
+import { judgeLag, measureHttp, measureLag, measureTcp, type HttpPlace } from "@bascule/probes";
 import { PortForward, type KubeConfig } from "@kubernetes/client-node";
 import type { Api } from "./api.ts";
 import type { ClusterAddress } from "./cluster-address.ts";
+import { findWay, type Reachable, type Way } from "./reach.ts";
 import type { Entrance, ServiceAddress } from "./router/entrance.ts";
 import type { KubernetesWorkload, ReadyPod } from "./workload.ts";
 
@@ -30,14 +31,12 @@ export interface KubernetesProberOptions {
   readonly clock: Clock;
   /** Measures how answers differ, where requests are copied to the candidate. */
   readonly measureDifference?: (probe: DifferenceProbe, signal: AbortSignal) => Promise<Measurement>;
+  /** Runs a hook that tells the lag of the candidate's data, and gives its last line. */
+  readonly tell: (hook: string, signal: AbortSignal) => Promise<string>;
 }
 
-/** Where one measurement goes: an address, and the way through the Kubernetes API to the same. */
-interface Place {
-  readonly host: string;
-  readonly port: number;
-  /** Below the API server's address; without one, the place is reached directly or not at all. */
-  readonly proxyPath?: string;
+/** Where one measurement goes. */
+interface Place extends Reachable {
   /** Sent along, such as the name of the host. */
   readonly headers?: Readonly<Record<string, string>>;
   /** A Pod that a port can be forwarded to. */
@@ -53,7 +52,7 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
   const namespace = encodeURIComponent(options.namespace);
   const podsOf = new Map<VersionId, readonly ReadyPod[]>();
   let serviceAddress: ServiceAddress | undefined;
-  let reach: Promise<"direct" | "kubernetesApi"> | undefined;
+  let way: Promise<Way> | undefined;
 
   const limited = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(readLimitMs)]);
 
@@ -94,7 +93,9 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
   };
 
   const placeOf = (request: ProbeRequest, signal: AbortSignal): Promise<Place> => {
-    if (request.target === "candidate") return versionPlace(candidate, request.sequence, signal);
+    // Only the candidate knows how far its data is behind, whoever has the traffic.
+    if (request.target === "candidate" || request.probe.kind === "lag")
+      return versionPlace(candidate, request.sequence, signal);
     const [baseline] = Object.keys(request.expected);
     if (request.target === "baseline" && baseline !== undefined)
       return versionPlace(baseline, request.sequence, signal);
@@ -115,9 +116,16 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
           if (!options.measureDifference) throw new Error("this router copies no requests");
           return await options.measureDifference(probe, signal);
         }
+        if (probe.kind === "lag" && probe.hook !== undefined) {
+          const told = await options.tell(
+            probe.hook,
+            AbortSignal.any([signal, AbortSignal.timeout(hookLimitMs(probe))]),
+          );
+          return { probe: probe.name, startedAtMs, durationMs: clock.nowMs() - startedAtMs, ...judgeLag(probe, told) };
+        }
         const place = await placeOf(request, signal);
-        reach ??= findReach(options.reach ?? "auto", place, signal);
-        return await measureAt(probe, place, await reach, signal);
+        way ??= findWay(options.reach ?? "auto", place, signal);
+        return await measureAt(probe, place, await way, signal);
       } catch (thrown) {
         const verdict = thrown instanceof NothingThere ? "fail" : "error";
         return {
@@ -132,15 +140,19 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
   };
 
   async function measureAt(
-    probe: HttpProbe | TcpProbe,
+    probe: HttpProbe | TcpProbe | LagProbe,
     place: Place,
-    way: "direct" | "kubernetesApi",
+    way: Way,
     signal: AbortSignal,
   ): Promise<Measurement> {
     if (probe.kind === "tcp") {
       return way === "direct" ? measureTcp(probe, place, clock, signal) : measureByPortForward(probe, place, signal);
     }
-    return measureHttp(probe, way === "direct" ? directPlace(probe, place) : await proxyPlace(place), clock, signal);
+    const scheme = (probe.kind === "http" && probe.scheme) || "http";
+    const httpPlace = way === "direct" ? directPlace(scheme, place) : await proxyPlace(place);
+    return probe.kind === "lag"
+      ? measureLag(probe, httpPlace, clock, signal)
+      : measureHttp(probe, httpPlace, clock, signal);
   }
 
   async function proxyPlace(place: Place): Promise<HttpPlace> {
@@ -171,36 +183,19 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
   }
 }
 
+/** A hook that takes as long as the probe's time-out is given up. */
+function hookLimitMs({ timeoutMs }: LagProbe): number {
+  return timeoutMs ?? probeDefaults.timeoutMs;
+}
+
 /** Thrown when the target is known to have nothing that could answer. */
 class NothingThere extends Error {
   override readonly name = "NothingThere";
 }
 
-function directPlace(probe: HttpProbe, { host, port, headers }: Place): HttpPlace {
-  const url = `${probe.scheme ?? "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+function directPlace(scheme: "http" | "https", { host, port, headers }: Place): HttpPlace {
+  const url = `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
   return { url, ...(headers ? { headers } : {}) };
-}
-
-async function findReach(
-  wanted: NonNullable<ClusterAddress["reach"]>,
-  place: Place,
-  signal: AbortSignal,
-): Promise<"direct" | "kubernetesApi"> {
-  if (wanted !== "auto") return wanted;
-  if (place.proxyPath === undefined) return "direct";
-  return (await answers(place, signal)) ? "direct" : "kubernetesApi";
-}
-
-/** Whether the address can be reached at all: being refused counts, no answer does not. */
-function answers({ host, port }: Place, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, signal: AbortSignal.any([signal, AbortSignal.timeout(connectLimitMs)]) });
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", (error) => resolve("code" in error && error.code === "ECONNREFUSED"));
-  });
 }
 
 /** Forwards a port once; gives what the Pod's node says against it, if anything. */

@@ -48,6 +48,26 @@ export async function measureHttp(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Measurement> {
+  return measureAnswer(probe, place, clock, signal, (answer, durationMs) =>
+    judgeByConditions(probe, answer, durationMs),
+  );
+}
+
+/** What an answer that is as expected proves. */
+export interface Judgement {
+  readonly verdict: Measurement["verdict"];
+  /** Without secrets. */
+  readonly message: string;
+}
+
+/** As {@link measureHttp}, with another judge of an answer that is as expected. */
+export async function measureAnswer(
+  probe: HttpProbe,
+  place: HttpPlace,
+  clock: Clock,
+  signal: AbortSignal,
+  judge: (answer: HttpAnswer, durationMs: number) => Judgement,
+): Promise<Measurement> {
   const redact = redactionOf({ ...prefixed("probe", probe.headers), ...prefixed("place", place.headers) });
   const startedAtMs = clock.nowMs();
   const measured = (
@@ -98,15 +118,20 @@ export async function measureHttp(
     const version = versionOf(answer, probe.versionHeader ?? defaultVersionHeader, redact);
     const more = { address, durationMs, ...(version === undefined ? {} : { answeredBy: version }) };
     if (differences.length > 0) return measured("fail", withBody(differences.join("; "), answer, redact), more);
-    const found = `${answer.status} in ${durationMs} ms`;
-    if (probe.successCondition === undefined && probe.failureCondition === undefined)
-      return measured("pass", found, more);
-    const { verdict, message } = evaluateConditions(probe, resultOf(answer, durationMs));
-    return measured(verdict, `${found}: ${message}`, more);
+    const { verdict, message } = judge(answer, durationMs);
+    return measured(verdict, message, more);
   } catch (thrown) {
     const failure = networkFailure(thrown);
     return noAnswer(failure.message, failure.targetsFault);
   }
+}
+
+function judgeByConditions(probe: HttpProbe, answer: HttpAnswer, durationMs: number): Judgement {
+  const found = `${answer.status} in ${durationMs} ms`;
+  if (probe.successCondition === undefined && probe.failureCondition === undefined)
+    return { verdict: "pass", message: found };
+  const { verdict, message } = evaluateConditions(probe, resultOf(answer, durationMs));
+  return { verdict, message: `${found}: ${message}` };
 }
 
 interface Prepared {

@@ -196,6 +196,8 @@ export type Action =
       readonly probes?: readonly string[];
       /** Set while the candidate gets copies of requests, so that answers can be compared. */
       readonly mirrored?: boolean;
+      /** Set while the candidate's data is kept in step, so that its lag can be measured. */
+      readonly inStep?: boolean;
     }
   | { readonly kind: "restore"; readonly marker: Marker; readonly origin: Origin | null }
   /** End the connections that clients still hold to a version that has no traffic any more. */

@@ -43,7 +43,12 @@ export function experiment(durationMs: number, { probes }: { readonly probes?: r
 /** Runs a hook of the release; `undo` names the hook that takes it back in a rollback. */
 export function runHook(
   name: string,
-  options: { readonly limitMs: number; readonly undo?: string; readonly startsReadOnly?: true },
+  options: {
+    readonly limitMs: number;
+    readonly undo?: string;
+    readonly startsReadOnly?: true;
+    readonly keepsInStep?: true;
+  },
 ): Step {
   return { kind: "hook", name, ...options };
 }

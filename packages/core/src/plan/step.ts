@@ -66,6 +66,8 @@ export const stepSchema = z.discriminatedUnion("kind", [
     undo: text.optional(),
     /** From here until the next shift nobody can write; how long that took is recorded and limited. */
     startsReadOnly: z.literal(true).optional(),
+    /** From here until the candidate has everything its data is kept in step, so that its lag can be measured. */
+    keepsInStep: z.literal(true).optional(),
   }),
 ]);
 export type Step = z.infer<typeof stepSchema>;

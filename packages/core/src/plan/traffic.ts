@@ -30,6 +30,13 @@ export function trafficAfter(plan: Plan, origin: Weights, candidate: VersionId, 
   };
 }
 
+/** Whether the candidate's data is kept in step once the steps up to and with this one are done. */
+export function isKeptInStep({ steps }: Plan, index: number): boolean {
+  const done = steps.slice(0, index + 1);
+  const promoted = done.findLastIndex((step) => step.kind === "shift" && step.weightPercent === 100);
+  return done.findLastIndex((step) => step.kind === "hook" && step.keepsInStep === true) > promoted;
+}
+
 /** Whether a step changes where requests go. */
 export function movesTraffic(kind: Plan["steps"][number]["kind"]): boolean {
   return kind === "shift" || kind === "route" || kind === "mirror";
