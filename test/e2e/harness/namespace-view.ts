@@ -3,6 +3,7 @@ import {
   ApiException,
   AppsV1Api,
   CoreV1Api,
+  CustomObjectsApi,
   KubeConfig,
   PatchStrategy,
   setHeaderOptions,
@@ -21,6 +22,7 @@ export function openNamespace(cluster: Cluster, namespace: string) {
   configuration.setCurrentContext(cluster.context);
   const core = configuration.makeApiClient(CoreV1Api);
   const apps = configuration.makeApiClient(AppsV1Api);
+  const custom = configuration.makeApiClient(CustomObjectsApi);
   const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
   const readService = () => core.readNamespacedService({ name: "web", namespace });
@@ -72,6 +74,18 @@ export function openNamespace(cluster: Cluster, namespace: string) {
       };
     },
     patchService: (patch: object) => core.patchNamespacedService({ name: "web", namespace, body: patch }, mergePatch),
+    patchRoute: (patch: object) =>
+      custom.patchNamespacedCustomObject(
+        {
+          group: "gateway.networking.k8s.io",
+          version: "v1",
+          plural: "httproutes",
+          name: "web",
+          namespace,
+          body: patch,
+        },
+        mergePatch,
+      ),
     deleteService: () => core.deleteNamespacedService({ name: "web", namespace }),
 
     isGone: async () => {

@@ -44,9 +44,24 @@ export interface Scene {
   journalPath(version: string): string;
   /** The journal of a version's change, proved; empty while there is none. */
   journal(version: string): Promise<readonly JournalEntry[]>;
-  /** Starts a load on the Service: 200 requests a second on new connections, unless told otherwise. */
-  load(options?: { readonly ratePerSecond?: number; readonly connections?: "new" | "keptAlive" }): Promise<Load>;
+  /** Starts a load: 200 requests a second on new connections to the Service, unless told otherwise. */
+  load(options?: SceneLoad): Promise<Load>;
   close(): Promise<void>;
+}
+
+/** What a load on a scene is. */
+export interface SceneLoad {
+  readonly ratePerSecond?: number;
+  readonly connections?: "new" | "keptAlive";
+  /** Where clients come in, and what they ask for there. Default: the Service. */
+  readonly entrance?: Entrance;
+}
+
+/** An address, and the name that clients ask for there. */
+export interface Entrance {
+  readonly host: string;
+  readonly port: number;
+  readonly hostHeader: string;
 }
 
 export interface SceneOptions {
@@ -105,8 +120,17 @@ export async function openScene({ progress, keep = false, onLine }: SceneOptions
     },
     journalPath,
     journal: (version) => readJournal(journalPath(version)).catch(() => []),
-    load: async ({ ratePerSecond = 200, connections = "new" } = {}) =>
-      startLoad({ url: `http://${await namespace.serviceAddress()}/`, ratePerSecond, connections }),
+    load: async ({ ratePerSecond = 200, connections = "new", entrance } = {}) =>
+      startLoad(
+        entrance
+          ? {
+              url: `http://${entrance.host}:${entrance.port}/`,
+              headers: { host: entrance.hostHeader },
+              ratePerSecond,
+              connections,
+            }
+          : { url: `http://${await namespace.serviceAddress()}/`, ratePerSecond, connections },
+      ),
     close: async () => {
       if (keep) return;
       await stack.cancel();
