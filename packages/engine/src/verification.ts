@@ -1,6 +1,8 @@
 import {
   assess,
+  assessRun,
   countMeasurement,
+  decidingProbe,
   describeWeights,
   messageOf,
   noMeasurements,
@@ -8,6 +10,7 @@ import {
   type AnalysisLimits,
   type Measurement,
   type Probe,
+  type ProbeOutcome,
   type Verdict,
   type VersionId,
   type Weights,
@@ -77,19 +80,23 @@ export async function verify(
   if (places === undefined) return { verdict: "inconclusive", message: "the verification was stopped" };
   const stop = new AbortController();
   const anySignal = AbortSignal.any([signal, stop.signal]);
-  const results = await Promise.all(
-    probes.map(async (probe) => {
-      const result = await runProbe(probe, request, places, ports, onMeasurement, anySignal);
-      if (probe.dryRun === true)
-        return { verdict: "pass" as const, message: `${result.message} (dry run: ${result.verdict})` };
-      if (result.verdict !== "pass") stop.abort();
-      return result;
+  const outcomes = await Promise.all(
+    probes.map(async (probe): Promise<ProbeOutcome & { readonly message: string }> => {
+      const isDryRun = probe.dryRun === true;
+      const { verdict, message } = await runProbe(probe, request, places, ports, onMeasurement, anySignal);
+      if (!isDryRun && verdict !== "pass") stop.abort();
+      return {
+        probe: probe.name,
+        verdict,
+        isDryRun,
+        message: isDryRun ? `${message} (dry run: ${verdict ?? "stopped"})` : message,
+      };
     }),
   ).finally(() => stop.abort());
-  const bad =
-    results.find((result) => result.verdict !== "pass" && result.verdict !== "inconclusive") ??
-    results.find((result) => result.verdict !== "pass");
-  return bad ?? { verdict: "pass", message: results.map((result) => result.message).join("; ") };
+  const verdict = assessRun(outcomes);
+  if (verdict === undefined) return { verdict: "inconclusive", message: "the verification was stopped" };
+  const deciding = decidingProbe(outcomes);
+  return { verdict, message: deciding?.message ?? outcomes.map(({ message }) => message).join("; ") };
 }
 
 /** Measures until the signal ends it; gives what was wrong as soon as a probe that decides has a bad verdict. */
@@ -133,6 +140,16 @@ export function unknownProbe({
     : { verdict: "error", message: `there is no probe ${JSON.stringify(unknown)} to measure with` };
 }
 
+/** How one probe ended; without a verdict when it was stopped. */
+interface ProbeResult {
+  readonly verdict: Verdict | undefined;
+  readonly message: string;
+}
+
+function stopped({ name }: Probe): ProbeResult {
+  return { verdict: undefined, message: `${name} was stopped` };
+}
+
 async function runProbe(
   probe: Probe,
   request: VerificationRequest,
@@ -140,7 +157,7 @@ async function runProbe(
   { prober, clock }: { readonly prober: Prober; readonly clock: Clock },
   onMeasurement: (measurement: Measurement) => Promise<void>,
   signal: AbortSignal,
-): Promise<VerificationResult> {
+): Promise<ProbeResult> {
   const limits = limitsOf(probe, request, places);
   const startedAtMs = clock.nowMs();
   let counters: AnalysisCounters = noMeasurements;
@@ -148,7 +165,7 @@ async function runProbe(
   const answered = new Set<VersionId>();
   let isAnonymous = false;
   await clock.sleep(probe.initialDelayMs ?? 0, signal);
-  if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
+  if (signal.aborted) return stopped(probe);
 
   for (let sequence = 0; ; sequence++) {
     const beganAtMs = clock.nowMs();
@@ -157,7 +174,7 @@ async function runProbe(
       { prober, clock },
       signal,
     );
-    if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
+    if (signal.aborted) return stopped(probe);
 
     const waitedMs = clock.nowMs() - startedAtMs;
     const isElsewhere = isFromElsewhere(measurement, request.expected);
@@ -186,7 +203,7 @@ async function runProbe(
       return { verdict, message: describeResult(probe, verdict, counters, judged) };
     }
     await clock.sleep(Math.max(0, beganAtMs + (limits.intervalMs ?? 0) - clock.nowMs()), signal);
-    if (signal.aborted) return { verdict: "inconclusive", message: `${probe.name} was stopped` };
+    if (signal.aborted) return stopped(probe);
   }
 }
 
