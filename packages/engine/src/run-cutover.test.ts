@@ -6,7 +6,6 @@ import {
   type Marker,
   type Plan,
   type RouterMemory,
-  type Step,
   type Traffic,
   type Verdict,
   type VersionId,

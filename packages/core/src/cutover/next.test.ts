@@ -1130,7 +1130,6 @@ describe("a pause", () => {
     }
     expect(actions).toEqual([
       "scale",
-      "verify candidate",
       "shift",
       "verify service",
       "hook stop writes",

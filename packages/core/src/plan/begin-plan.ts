@@ -74,7 +74,8 @@ function fromService(plan: Plan, situation: PlanSituation): PlanBeginning {
   });
   const served = Object.keys(withTraffic(weights));
   if (served.length === 0) return begin(isProof, "no version has the traffic yet, so there is nothing to split");
-  if (served.every((version) => version === candidate)) return begin(isProof, `${candidate} has all traffic already`);
+  if (served.every((version) => version === candidate))
+    return begin(({ kind }) => kind === "scale", `${candidate} has all traffic already`);
   if (history[0] === candidate) {
     const isKept = (step: Step) => isProof(step) || step.kind === "hold";
     return begin(isKept, `${candidate} is the version in service, and gets all traffic again`);
@@ -110,11 +111,12 @@ function declaredAtPause(plan: Plan): Plan {
 function fromPause(plan: Plan, pause: number, rest: Rest): PlanBeginning {
   const before = plan.steps.slice(0, pause);
   const size = before.findLast((step) => step.kind === "scale");
-  const shift = before.findLast((step) => step.kind === "shift");
+  const weightPercent = before.findLast((step) => step.kind === "shift")?.weightPercent ?? 0;
   const again: readonly Step[] = [
     ...(size ? [size] : []),
-    ...(before.some(isCandidateProof) ? [verifyCandidate] : []),
-    { kind: "shift", weightPercent: shift?.weightPercent ?? 0 },
+    // A candidate with traffic is proved by the service.
+    ...(weightPercent === 0 && before.some(isCandidateProof) ? [verifyCandidate] : []),
+    { kind: "shift", weightPercent },
     verifyService,
   ];
   const isOpen = openPauseIndex(plan.steps) === pause;
