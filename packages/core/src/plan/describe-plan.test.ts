@@ -20,6 +20,7 @@ describe("a step in plain words", () => {
     [pause("look"), 'end this update here, with both versions in service, until a later commit approves "look"'],
     [{ kind: "pause", name: "look", isApproved: true }, 'the pause "look" is approved: go on'],
     [scale({ replicas: 3 }), "scale the candidate to 3 Pods"],
+    [scale({ replicas: 1 }), "scale the candidate to 1 Pod"],
     [scale({ percent: 25 }), "scale the candidate to 25 % of its replicas"],
     [
       route([

@@ -51,7 +51,8 @@ export function describeStep(step: Step): string {
 }
 
 function describeSize(size: CandidateSize): string {
-  return "replicas" in size ? `${size.replicas} Pods` : `${size.percent} % of its replicas`;
+  if ("percent" in size) return `${size.percent} % of its replicas`;
+  return size.replicas === 1 ? "1 Pod" : `${size.replicas} Pods`;
 }
 
 function describeMatch({ header, cookie, exact, prefix, regex }: RequestMatch): string {
