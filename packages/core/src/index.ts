@@ -54,12 +54,11 @@ export type {
   Transaction,
 } from "./cutover/state.ts";
 export { BasculeError, messageOf, type ErrorCode } from "./errors.ts";
-export { isWithinRollbackWindow, type RollbackQuestion } from "./fast-track.ts";
 export { findBreak, journalEntrySchema, nextEntry, type JournalEntry } from "./journal/entry.ts";
 export type { JournalFact } from "./journal/fact.ts";
-export { stepsFromArgoRollouts, type MigratedRollout } from "./migration/from-argo-rollouts.ts";
+export { stepsFromArgoRollouts } from "./migration/from-argo-rollouts.ts";
 export { conditionsOfThresholdRange, stepsFromFlagger, type MigratedCanary } from "./migration/from-flagger.ts";
-export type { HeaderMatch, MigratedPlan, MigratedStep } from "./migration/migrated-plan.ts";
+export type { MigratedPlan } from "./migration/migrated-plan.ts";
 export { parseInput } from "./parse-input.ts";
 export { beginPlan, type PlanBeginning, type PlanSituation } from "./plan/begin-plan.ts";
 export { describePlan, describeStep, type PlanDescription } from "./plan/describe-plan.ts";
@@ -84,6 +83,7 @@ export {
   type ProbeAnalysis,
   type TcpProbe,
 } from "./probe.ts";
+export { podsOf } from "./replicas/candidate-size.ts";
 export {
   nextReplicaCounts,
   type NextReplicaCounts,

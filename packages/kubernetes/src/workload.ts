@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CandidateSize, VersionId } from "@bascule/core";
+import { podsOf as podsOfSize, type CandidateSize, type VersionId } from "@bascule/core";
 import { RouterConflict, type Workload } from "@bascule/engine";
 import { z } from "zod";
 import { ApiError, type Api } from "./api.ts";
@@ -130,7 +130,7 @@ export function kubernetesWorkload(
   };
 
   const replicasOf = async (version: VersionId, size: CandidateSize, signal: AbortSignal): Promise<number> =>
-    "replicas" in size ? size.replicas : Math.ceil(((await fullSize(version, signal)) * size.percent) / 100);
+    "replicas" in size ? size.replicas : podsOfSize(size, await fullSize(version, signal));
 
   return {
     resize,

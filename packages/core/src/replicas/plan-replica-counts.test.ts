@@ -8,6 +8,7 @@ describe("the sizes for a weight", () => {
     ["the nearer of two", 10, 14, 0, 9, 1],
     ["the larger candidate of two that are equally near", 10, 25, 0, 7, 3],
     ["one Pod more where that is nearer", 10, 25, 1, 8, 3],
+    ["the larger candidate, whatever rounding makes of thirds", 3, 50, 0, 1, 2],
     ["no Pod more where that is no nearer", 10, 50, 3, 5, 5],
     ["a candidate for the smallest weight", 10, 1, 0, 9, 1],
     ["a stable version for the largest", 10, 99, 0, 1, 9],

@@ -42,9 +42,12 @@ export function planReplicaCounts({ total, weightPercent, ...options }: ReplicaS
   const canServeBoth = total + surge > 1;
   return splits
     .filter(({ stable, candidate }) => !canServeBoth || (stable > 0 && candidate > 0))
-    .reduce((best, split) => (errorOf(split, weightPercent) < errorOf(best, weightPercent) ? split : best));
+    .reduce((best, split) => (isNearer(split, best, weightPercent) ? split : best));
 }
 
-function errorOf({ stable, candidate }: ReplicaCounts, weightPercent: number): number {
-  return Math.abs((100 * candidate) / (stable + candidate) - weightPercent);
+/** Without a division, so that rounding never decides between two that are equally near. */
+function isNearer(one: ReplicaCounts, other: ReplicaCounts, weightPercent: number): boolean {
+  const missBy = ({ candidate }: ReplicaCounts, sum: number) => Math.abs(100 * candidate - weightPercent * sum);
+  const [sum, otherSum] = [one.stable + one.candidate, other.stable + other.candidate];
+  return missBy(one, sum) * otherSum < missBy(other, otherSum) * sum;
 }

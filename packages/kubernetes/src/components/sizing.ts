@@ -1,4 +1,4 @@
-import type { Plan } from "@bascule/core";
+import { podsOf, type Plan } from "@bascule/core";
 import type { ReleaseArgs } from "./release-args.ts";
 import type { RouterInput } from "./router-input.ts";
 
@@ -15,5 +15,5 @@ export function firstSize(plan: Plan, router: RouterInput, replicas: number): nu
   if (router.kind === "replicas") return smallestSize;
   const [first] = plan.steps;
   if (first?.kind !== "scale") return replicas;
-  return "replicas" in first.size ? first.size.replicas : Math.ceil((replicas * first.size.percent) / 100);
+  return podsOf(first.size, replicas);
 }
