@@ -1,86 +1,88 @@
 import { describe, expect, it } from "vitest";
 import { BasculeError } from "../errors.ts";
+import type { Step } from "../plan/step.ts";
+import { planOf } from "../plan/strategies.ts";
 import { stepsFromArgoRollouts } from "./from-argo-rollouts.ts";
-import type { MigratedStep } from "./migrated-plan.ts";
+import type { MigratedPlan } from "./migrated-plan.ts";
 
-const candidate: MigratedStep = { kind: "verify", target: "candidate" };
-const service: MigratedStep = { kind: "verify", target: "service" };
-const promotion: MigratedStep[] = [{ kind: "shift", weightPercent: 100 }, service];
 const canary = (...steps: unknown[]) => ({ strategy: { canary: { steps } } });
+const routed = (...steps: unknown[]) => ({ strategy: { canary: { trafficRouting: { nginx: {} }, steps } } });
 const blueGreen = (fields: object) => ({ strategy: { blueGreen: { activeService: "web", ...fields } } });
+const stepsOf = (spec: unknown) => stepsFromArgoRollouts(spec).options.steps;
 
 describe("a canary of Argo Rollouts", () => {
-  it.each<[string, object, MigratedStep]>([
+  it.each<[string, object, Step]>([
     ["setWeight", { setWeight: 20 }, { kind: "shift", weightPercent: 20 }],
     ["a pause of seconds", { pause: { duration: 10 } }, { kind: "soak", durationMs: 10_000 }],
     ["a pause in words", { pause: { duration: "1h" } }, { kind: "soak", durationMs: 3_600_000 }],
-    ["a pause without end", { pause: {} }, { kind: "pause", name: "step-1" }],
-    ["an empty pause", { pause: null }, { kind: "pause", name: "step-1" }],
-    ["a number of replicas", { setCanaryScale: { replicas: 3 } }, { kind: "scale", replicas: 3 }],
-    ["a share of replicas", { setCanaryScale: { weight: 25 } }, { kind: "scale", percent: 25 }],
-    ["the weight's own size", { setCanaryScale: { matchTrafficWeight: true } }, { kind: "scale", matchTraffic: true }],
-    ["an analysis", { analysis: { templates: [{ templateName: "success-rate" }] } }, service],
+    ["a pause without end", { pause: {} }, { kind: "pause", name: "step-1", isApproved: false }],
+    ["an empty pause", { pause: null }, { kind: "pause", name: "step-1", isApproved: false }],
+    [
+      "an analysis",
+      { analysis: { templates: [{ templateName: "success-rate" }] } },
+      { kind: "verify", target: "service" },
+    ],
     ["an experiment", { experiment: { duration: "5m", templates: [] } }, { kind: "experiment", durationMs: 300_000 }],
-    ["an endless experiment", { experiment: { templates: [] } }, { kind: "experiment" }],
-    ["the end of a route", { setHeaderRoute: { name: "beta" } }, { kind: "route", name: "beta", matches: [] }],
+    ["the end of a route", { setHeaderRoute: { name: "beta" } }, { kind: "route", matches: [] }],
+    ["a mirror of everything", { setMirrorRoute: { name: "copy", match: [{}] } }, { kind: "mirror", percent: 100 }],
     ["the end of a mirror", { setMirrorRoute: { name: "copy" } }, { kind: "mirror", percent: 0 }],
   ])("has a step of ours for %s", (_, step, expected) => {
-    expect(stepsFromArgoRollouts(canary(step)).steps).toEqual([candidate, expected, ...promotion]);
+    expect(stepsFromArgoRollouts(canary(step))).toMatchObject({
+      strategy: "progressive",
+      options: { steps: [expected] },
+    });
   });
 
   it("names a pause after its place", () => {
-    const { steps } = stepsFromArgoRollouts(canary({ setWeight: 5 }, { pause: {} }, { setWeight: 50 }, { pause: {} }));
-    expect(steps.filter(({ kind }) => kind === "pause")).toEqual([
-      { kind: "pause", name: "step-2" },
-      { kind: "pause", name: "step-4" },
-    ]);
+    const steps = stepsOf(canary({ setWeight: 5 }, { pause: {} }, { setWeight: 50 }, { pause: {} }));
+    expect(steps?.flatMap((step) => (step.kind === "pause" ? [step.name] : []))).toEqual(["step-2", "step-4"]);
   });
 
-  it("ends the routes that it left", () => {
-    const rollout = canary(
-      {
-        setHeaderRoute: {
-          name: "beta",
-          match: [
-            { headerName: "x-user", headerValue: { exact: "test" } },
-            { headerName: "agent", headerValue: { prefix: "Moz" } },
-          ],
-        },
-      },
-      { setMirrorRoute: { name: "copy", percentage: 35, match: [{ method: { exact: "GET" } }] } },
-      { setHeaderRoute: { name: "other", match: [{ headerName: "a", headerValue: { regex: ".*" } }] } },
-      { setHeaderRoute: { name: "other" } },
-    );
-    expect(stepsFromArgoRollouts(rollout).steps).toEqual([
-      candidate,
+  it("sends the requests of all its routes, each as it was set last", () => {
+    const route = (name: string, ...match: object[]) => ({ setHeaderRoute: { name, match } });
+    const one = { headerName: "x-user", headerValue: { exact: "test" } };
+    const other = { headerName: "agent", headerValue: { prefix: "Moz" } };
+    const third = { headerName: "a", headerValue: { regex: ".*" } };
+    expect(
+      stepsOf(canary(route("beta", one, other), route("other", third), route("beta", one), route("other"))),
+    ).toEqual([
       {
         kind: "route",
-        name: "beta",
         matches: [
           { header: "x-user", exact: "test" },
           { header: "agent", prefix: "Moz" },
         ],
       },
-      { kind: "mirror", percent: 35 },
-      { kind: "route", name: "other", matches: [{ header: "a", regex: ".*" }] },
-      { kind: "route", name: "other", matches: [] },
-      ...promotion,
-      { kind: "route", name: "beta", matches: [] },
-      { kind: "mirror", percent: 0 },
+      {
+        kind: "route",
+        matches: [
+          { header: "x-user", exact: "test" },
+          { header: "agent", prefix: "Moz" },
+          { header: "a", regex: ".*" },
+        ],
+      },
+      {
+        kind: "route",
+        matches: [
+          { header: "x-user", exact: "test" },
+          { header: "a", regex: ".*" },
+        ],
+      },
+      { kind: "route", matches: [{ header: "x-user", exact: "test" }] },
     ]);
   });
 
-  it.each<[string, object[], MigratedStep[]]>([
-    ["without steps is promoted at once", [], promotion],
-    ["that ends at full weight is verified there", [{ setWeight: 100 }], promotion],
-    ["that ends with an analysis at full weight is verified once", [{ setWeight: 100 }, { analysis: {} }], promotion],
-    [
-      "that goes back to a smaller weight is promoted at the end",
-      [{ setWeight: 100 }, { setWeight: 10 }],
-      [{ kind: "shift", weightPercent: 100 }, { kind: "shift", weightPercent: 10 }, ...promotion],
-    ],
-  ])("%s", (_, steps, expected) => {
-    expect(stepsFromArgoRollouts(canary(...steps)).steps).toEqual([candidate, ...expected]);
+  it("without steps has none", () => {
+    expect(stepsFromArgoRollouts(canary())).toEqual({ strategy: "progressive", options: { steps: [] }, notes: [] });
+  });
+
+  it("is sized by the router that counts Pods where it has no other", () => {
+    const spec = canary({ setCanaryScale: { replicas: 3 } }, { setWeight: 20 });
+    expect(stepsFromArgoRollouts(spec)).toEqual({
+      strategy: "progressive",
+      options: { steps: [{ kind: "shift", weightPercent: 20 }] },
+      notes: ["step 1: setCanaryScale has a meaning with traffic routing only"],
+    });
   });
 
   it("names what the steps do not say", () => {
@@ -90,6 +92,7 @@ describe("a canary of Argo Rollouts", () => {
       strategy: {
         canary: {
           maxSurge: "25%",
+          scaleDownDelaySeconds: 60,
           strange: true,
           steps: [
             { analysis: { templates: [{ templateName: "success-rate" }] } },
@@ -100,10 +103,11 @@ describe("a canary of Argo Rollouts", () => {
       },
     };
     expect(stepsFromArgoRollouts(rollout)).toMatchObject({
-      fastTrackChanges: 2,
+      options: { fastTrackChanges: 2 },
       notes: [
         "replicas: set the replicas of the component",
-        "maxSurge: set the surge of the component",
+        "scaleDownDelaySeconds: has a meaning with traffic routing only; the hold of the plan has its default",
+        "maxSurge: give it to replicaRatio(), the router that splits by the number of Pods",
         "strange: not carried over",
         "step 1: write a probe of the service for the analysis template success-rate",
         "step 2: write a comparison of the candidate with the stable version for the experiment",
@@ -118,6 +122,8 @@ describe("a canary of Argo Rollouts", () => {
     [canary({ setWeight: 101 }), "setWeight = 101"],
     [canary({ setWeight: 5, pause: {} }), "must do exactly one thing"],
     [canary({}), "must do exactly one thing"],
+    [canary({ setWeight: 50 }, { setWeight: 10 }), "steps[1].setWeight = 10: is less than the 50 before it"],
+    [canary({ experiment: { templates: [] } }), "experiment.duration"],
     [canary({ setCanaryScale: {} }), "must have one of replicas, weight and matchTrafficWeight: true"],
     [canary({ plugin: { name: "x" } }), "must be replaced by a hook or a probe"],
     [
@@ -135,39 +141,92 @@ describe("a canary of Argo Rollouts", () => {
   });
 });
 
-describe("a blue/green of Argo Rollouts", () => {
-  it.each<[object, MigratedStep[]]>([
-    [{}, [candidate, ...promotion, { kind: "hold", durationMs: 30_000 }]],
-    [{ scaleDownDelaySeconds: 60 }, [candidate, ...promotion, { kind: "hold", durationMs: 60_000 }]],
+describe("a canary of Argo Rollouts with traffic routing", () => {
+  const scaled = (percent: number): Step => ({ kind: "scale", size: { percent } });
+  const shift = (weightPercent: number): Step => ({ kind: "shift", weightPercent });
+
+  it.each<[string, object[], Step[]]>([
     [
-      { autoPromotionEnabled: false, autoPromotionSeconds: 10 },
-      [candidate, { kind: "pause", name: "promote" }, ...promotion, { kind: "hold", durationMs: 30_000 }],
+      "grows before each weight",
+      [{ setWeight: 10 }, { setWeight: 50 }],
+      [scaled(10), shift(10), scaled(50), shift(50)],
+    ],
+    ["has no size for no weight", [{ setWeight: 0 }], [shift(0)]],
+    [
+      "keeps a size that was set",
+      [{ setCanaryScale: { weight: 25 } }, { setWeight: 50 }, { setCanaryScale: { replicas: 3 } }],
+      [scaled(25), shift(50), { kind: "scale", size: { replicas: 3 } }],
     ],
     [
-      { autoPromotionSeconds: 10 },
-      [candidate, { kind: "soak", durationMs: 10_000 }, ...promotion, { kind: "hold", durationMs: 30_000 }],
-    ],
-    [
-      { previewReplicaCount: 1 },
+      "follows the weight again where it is told to",
       [
-        { kind: "scale", replicas: 1 },
-        candidate,
-        { kind: "scale", percent: 100 },
-        ...promotion,
-        { kind: "hold", durationMs: 30_000 },
+        { setCanaryScale: { replicas: 3 } },
+        { setWeight: 20 },
+        { setCanaryScale: { matchTrafficWeight: true, replicas: 9 } },
+        { setWeight: 40 },
       ],
+      [{ kind: "scale", size: { replicas: 3 } }, shift(20), scaled(20), scaled(40), shift(40)],
     ],
-  ])("with %j", (fields, expected) => {
-    expect(stepsFromArgoRollouts(blueGreen(fields))).toMatchObject({ strategy: "blueGreen", steps: expected });
+    [
+      "has a Pod where the weight to follow is 0",
+      [{ setCanaryScale: { matchTrafficWeight: true } }],
+      [{ kind: "scale", size: { replicas: 1 } }],
+    ],
+    [
+      "is full-sized once it has everything",
+      [{ setCanaryScale: { replicas: 1 } }, { setWeight: 100 }],
+      [{ kind: "scale", size: { replicas: 1 } }, scaled(100), shift(100)],
+    ],
+  ])("%s", (_, steps, expected) => {
+    expect(stepsFromArgoRollouts(routed(...steps)).options.steps).toEqual(expected);
   });
 
-  it("names the probes that its analyses need", () => {
+  it("begins with one Pod, and holds the old version for as long as it is kept there", () => {
+    expect(stepsFromArgoRollouts(routed())).toMatchObject({ options: { previewReplicas: 1, holdMs: 30_000 } });
+    const spec = { strategy: { canary: { trafficRouting: { nginx: {} }, scaleDownDelaySeconds: 60 } } };
+    expect(stepsFromArgoRollouts(spec).options.holdMs).toBe(60_000);
+  });
+
+  it("is a plan of ours", () => {
+    const { strategy, options } = stepsFromArgoRollouts(routed({ setWeight: 10 }, { pause: { duration: "1m" } }));
+    expect(planOf(strategy, options).steps).toEqual([
+      { kind: "scale", size: { replicas: 1 } },
+      { kind: "verify", target: "candidate" },
+      scaled(10),
+      shift(10),
+      { kind: "verify", target: "service" },
+      { kind: "soak", durationMs: 60_000 },
+      scaled(100),
+      shift(100),
+      { kind: "verify", target: "service" },
+      { kind: "hold", durationMs: 30_000 },
+    ]);
+  });
+});
+
+describe("a blue/green of Argo Rollouts", () => {
+  it.each<[object, MigratedPlan["strategy"], MigratedPlan["options"]]>([
+    [{}, "blueGreen", { holdMs: 30_000 }],
+    [{ scaleDownDelaySeconds: 60 }, "blueGreen", { holdMs: 60_000 }],
+    [{ autoPromotionEnabled: false, autoPromotionSeconds: 10 }, "blueGreen", { promotion: "approved", holdMs: 30_000 }],
+    [{ autoPromotionSeconds: 10 }, "progressive", { steps: [{ kind: "soak", durationMs: 10_000 }], holdMs: 30_000 }],
+    [{ previewReplicaCount: 1 }, "blueGreen", { previewReplicas: 1, holdMs: 30_000 }],
+  ])("with %j is %s", (fields, strategy, options) => {
+    const migrated = stepsFromArgoRollouts(blueGreen(fields));
+    expect(migrated).toMatchObject({ strategy, options });
+    expect(Object.keys(migrated.options).toSorted()).toEqual(Object.keys(options).toSorted());
+    expect(planOf(migrated.strategy, migrated.options).steps.at(-1)).toMatchObject({ kind: "hold" });
+  });
+
+  it("names the probes that its analyses need, and the router of a wait", () => {
     const fields = {
+      autoPromotionSeconds: 10,
       prePromotionAnalysis: { templates: [{ templateName: "smoke" }] },
       postPromotionAnalysis: { templates: [{ templateName: "errors" }, { templateName: "latency" }] },
     };
     expect(stepsFromArgoRollouts(blueGreen(fields)).notes).toEqual([
       "activeService: the component makes its own",
+      "autoPromotionSeconds: the wait is a step; use serviceSwitch() as the router",
       "prePromotionAnalysis: write a probe of the candidate for the analysis template smoke",
       "postPromotionAnalysis: write a probe of the service for the analysis template errors",
       "postPromotionAnalysis: write a probe of the service for the analysis template latency",

@@ -1,21 +1,9 @@
 import { z } from "zod";
+import { BasculeError } from "../errors.ts";
 import { parseInput } from "../parse-input.ts";
+import type { RequestMatch, Step } from "../plan/step.ts";
 import { readDurationMs } from "./duration.ts";
-import {
-  notesOn,
-  promote,
-  verifyCandidate,
-  verifyService,
-  type HeaderMatch,
-  type MigratedPlan,
-  type MigratedStep,
-} from "./migrated-plan.ts";
-
-/** What a Rollout means here. */
-export interface MigratedRollout extends MigratedPlan {
-  /** Going back to one of so many former versions skips the steps. */
-  readonly fastTrackChanges?: number;
-}
+import { notesOn, weightAfter, type MigratedPlan } from "./migrated-plan.ts";
 
 const defaultScaleDownDelaySeconds = 30;
 
@@ -59,7 +47,7 @@ const stepSchema = z
         },
       ),
     analysis: analysisTemplatesSchema,
-    experiment: z.looseObject({ duration: duration.optional() }),
+    experiment: z.looseObject({ duration }, { error: "must have a duration: an experiment here has an end" }),
     setHeaderRoute: z.strictObject({ name: z.string().min(1), match: z.array(headerMatchSchema).default([]) }),
     setMirrorRoute: z.strictObject({
       name: z.string().min(1),
@@ -74,7 +62,13 @@ const stepSchema = z
   });
 type CanaryStep = z.output<typeof stepSchema>;
 
-const canarySchema = z.looseObject({ steps: z.array(stepSchema).default([]) });
+const canarySchema = z.looseObject({
+  steps: z.array(stepSchema).default([]),
+  trafficRouting: z.looseObject({}).nullable().optional(),
+  scaleDownDelaySeconds: count.optional(),
+});
+type Canary = z.output<typeof canarySchema>;
+
 const blueGreenSchema = z.looseObject({
   previewReplicaCount: count.optional(),
   autoPromotionEnabled: z.boolean().default(true),
@@ -109,115 +103,126 @@ const explanations = {
   canaryService: "the component makes its own",
   activeService: "the component makes its own",
   previewService: "the component makes its own",
-  maxSurge: "set the surge of the component",
-  maxUnavailable: "set the unavailability of the component",
-  dynamicStableScale: "let the component's sizes follow the weights",
+  maxSurge: "give it to replicaRatio(), the router that splits by the number of Pods",
+  maxUnavailable: "give it to replicaRatio(), the router that splits by the number of Pods",
+  dynamicStableScale: "the stable version keeps its size, so that traffic can go back to it in one move",
   abortScaleDownDelaySeconds: "a failed candidate stays until the next update that does not name it",
   scaleDownDelayRevisionLimit: "an old version is there for as long as the program names it",
-  scaleDownDelaySeconds: "set the hold of the plan",
+  scaleDownDelaySeconds: "has a meaning with traffic routing only; the hold of the plan has its default",
 };
 
 /**
- * Turns the `spec` of a Rollout (Argo Rollouts, argoproj.io/v1alpha1) into a plan of ours. Beside its own steps, the candidate is
- * verified before it has traffic, and the service after it has everything; header and mirror routes end with the last step.
+ * Turns the `spec` of a Rollout (Argo Rollouts, argoproj.io/v1alpha1) into options of ours. The plan that is made of them verifies
+ * the candidate before it has traffic, and the service at each weight. With traffic routing the candidate's size follows its weight,
+ * as it does there, except that it has one Pod from the start, since it is verified first. Header and mirror routes end with the
+ * promotion.
  *
  * @throws BasculeError `invalid-input` for a step that cannot mean what it says here
  */
-export function stepsFromArgoRollouts(spec: unknown): MigratedRollout {
-  const { strategy, rollbackWindow, ...others } = parseInput(rolloutSchema, spec, "the spec of a Rollout");
+export function stepsFromArgoRollouts(spec: unknown): MigratedPlan {
+  const { strategy, rollbackWindow, ...others } = parseInput(rolloutSchema, spec, subject);
   const { canary, blueGreen } = strategy;
-  const fastTrack = rollbackWindow === undefined ? {} : { fastTrackChanges: rollbackWindow.revisions };
   const migrated = blueGreen ? fromBlueGreen(blueGreen) : fromCanary(canary ?? { steps: [] });
-  return { ...migrated, ...fastTrack, notes: [...notesOn(others, [], explanations), ...migrated.notes] };
+  const fastTrack = rollbackWindow === undefined ? {} : { fastTrackChanges: rollbackWindow.revisions };
+  return {
+    strategy: migrated.strategy,
+    options: { ...migrated.options, ...fastTrack },
+    notes: [...notesOn(others, [], explanations), ...migrated.notes],
+  };
 }
 
-function fromCanary(canary: z.output<typeof canarySchema>): MigratedPlan {
-  const steps = canary.steps.flatMap(stepsOf);
-  const lastShift = steps.findLast((step) => step.kind === "shift");
-  const isPromoted = lastShift?.weightPercent === 100;
-  const isVerified = isPromoted && steps.at(-1)?.kind === "verify";
+const subject = "the spec of a Rollout";
+
+function fromCanary(canary: Canary): MigratedPlan {
+  const isRouted = canary.trafficRouting !== undefined && canary.trafficRouting !== null;
+  const { scaleDownDelaySeconds = defaultScaleDownDelaySeconds } = canary;
+  const steps = canary.steps.reduce<Step[]>(
+    (before, _step, index) => [...before, ...stepsAt(canary.steps, index, before, isRouted)],
+    [],
+  );
   return {
     strategy: "progressive",
-    steps: [
-      verifyCandidate,
-      ...steps,
-      ...(isPromoted ? [] : [promote]),
-      ...(isVerified ? [] : [verifyService]),
-      ...endsOf(steps),
-    ],
+    options: { steps, ...(isRouted ? { previewReplicas: 1, holdMs: scaleDownDelaySeconds * 1_000 } : {}) },
     notes: [
-      ...notesOn(canary, ["steps"], explanations),
-      ...canary.steps.flatMap((step, index) => notesOnStep(step, `step ${index + 1}`)),
+      ...notesOn(canary, isRouted ? ["steps", "scaleDownDelaySeconds"] : ["steps"], explanations),
+      ...canary.steps.flatMap((step, index) => notesOnStep(step, `step ${index + 1}`, isRouted)),
     ],
   };
 }
 
+/** The switch of `blueGreen` has no steps before it, so that a wait there makes a progressive plan that has only this step. */
 function fromBlueGreen(blueGreen: BlueGreen): MigratedPlan {
   const { previewReplicaCount, autoPromotionEnabled, autoPromotionSeconds, scaleDownDelaySeconds } = blueGreen;
-  const hasPreviewSize = previewReplicaCount !== undefined;
   const isWaiting = autoPromotionEnabled && autoPromotionSeconds > 0;
   return {
-    strategy: "blueGreen",
-    steps: [
-      ...(hasPreviewSize ? [{ kind: "scale", replicas: previewReplicaCount } as const] : []),
-      verifyCandidate,
-      ...(autoPromotionEnabled ? [] : [{ kind: "pause", name: "promote" } as const]),
-      ...(isWaiting ? [{ kind: "soak", durationMs: autoPromotionSeconds * 1_000 } as const] : []),
-      ...(hasPreviewSize ? [{ kind: "scale", percent: 100 } as const] : []),
-      promote,
-      verifyService,
-      { kind: "hold", durationMs: scaleDownDelaySeconds * 1_000 },
-    ],
+    strategy: isWaiting ? "progressive" : "blueGreen",
+    options: {
+      ...(isWaiting ? { steps: [{ kind: "soak", durationMs: autoPromotionSeconds * 1_000 }] } : {}),
+      ...(autoPromotionEnabled ? {} : { promotion: "approved" }),
+      ...(previewReplicaCount === undefined ? {} : { previewReplicas: previewReplicaCount }),
+      holdMs: scaleDownDelaySeconds * 1_000,
+    },
     notes: [
       ...notesOn(blueGreen, Object.keys(blueGreenSchema.shape), explanations),
+      ...(isWaiting ? ["autoPromotionSeconds: the wait is a step; use serviceSwitch() as the router"] : []),
       ...notesOnTemplates("prePromotionAnalysis", "candidate", blueGreen.prePromotionAnalysis),
       ...notesOnTemplates("postPromotionAnalysis", "service", blueGreen.postPromotionAnalysis),
     ],
   };
 }
 
-function stepsOf(step: CanaryStep, index: number): MigratedStep[] {
-  if (step.setWeight !== undefined) return [{ kind: "shift", weightPercent: step.setWeight }];
-  if (step.setCanaryScale) return [scaleOf(step.setCanaryScale)];
-  if (step.analysis) return [verifyService];
-  if (step.experiment) {
-    const durationMs = step.experiment.duration;
-    return [durationMs === undefined ? { kind: "experiment" } : { kind: "experiment", durationMs }];
-  }
-  if (step.setHeaderRoute) {
-    const { name, match } = step.setHeaderRoute;
-    return [{ kind: "route", name, matches: match.map(matchOf) }];
-  }
-  if (step.setMirrorRoute) {
+function stepsAt(all: readonly CanaryStep[], index: number, before: readonly Step[], isRouted: boolean): Step[] {
+  const step = all[index];
+  if (step?.setWeight !== undefined)
+    return shiftTo(step.setWeight, index, before, isRouted && isSizedByWeight(all, index));
+  if (step?.setCanaryScale) return isRouted ? [scaleOf(step.setCanaryScale, weightAfter(before))] : [];
+  if (step?.analysis) return [{ kind: "verify", target: "service" }];
+  if (step?.experiment) return [{ kind: "experiment", durationMs: step.experiment.duration }];
+  if (step?.setHeaderRoute) return [{ kind: "route", matches: matchesAt(all, index) }];
+  if (step?.setMirrorRoute) {
     const { percentage, match } = step.setMirrorRoute;
     return [{ kind: "mirror", percent: match.length === 0 ? 0 : (percentage ?? 100) }];
   }
-  const durationMs = step.pause?.duration;
-  if (durationMs === undefined) return [{ kind: "pause", name: `step-${index + 1}` }];
+  const durationMs = step?.pause?.duration;
+  if (durationMs === undefined) return [{ kind: "pause", name: `step-${index + 1}`, isApproved: false }];
   return [{ kind: "soak", durationMs }];
 }
 
-function scaleOf({ replicas, weight }: NonNullable<CanaryStep["setCanaryScale"]>): MigratedStep {
-  if (replicas !== undefined) return { kind: "scale", replicas };
-  return weight === undefined ? { kind: "scale", matchTraffic: true } : { kind: "scale", percent: weight };
+function shiftTo(weightPercent: number, index: number, before: readonly Step[], isSized: boolean): Step[] {
+  const present = weightAfter(before);
+  if (weightPercent < present) {
+    throw new BasculeError(
+      "invalid-input",
+      `${subject}: strategy.canary.steps[${index}].setWeight = ${weightPercent}: is less than the ${present} before it; weights only grow here, because going back is what a rollback does. Remove the step. Nothing was changed.`,
+    );
+  }
+  const shift: Step = { kind: "shift", weightPercent };
+  return isSized && weightPercent > 0 ? [{ kind: "scale", size: { percent: weightPercent } }, shift] : [shift];
 }
 
-function matchOf({ headerName, headerValue }: z.output<typeof headerMatchSchema>): HeaderMatch {
-  return { header: headerName, ...headerValue };
+/** A size that was set stays until the next one, or until it is to match the weight again; whoever has everything is full-sized. */
+function isSizedByWeight(all: readonly CanaryStep[], index: number): boolean {
+  const scale = all.slice(0, index).findLast(({ setCanaryScale }) => setCanaryScale !== undefined)?.setCanaryScale;
+  return scale === undefined || scale.matchTrafficWeight === true || all[index]?.setWeight === 100;
 }
 
-/** Argo Rollouts takes the routes away that its steps left. */
-function endsOf(steps: readonly MigratedStep[]): MigratedStep[] {
-  const lastOfRoute = new Map(steps.flatMap((step) => (step.kind === "route" ? [[step.name, step] as const] : [])));
-  const open = [...lastOfRoute.values()].filter(({ matches }) => matches.length > 0);
-  const isMirroring = (steps.findLast((step) => step.kind === "mirror")?.percent ?? 0) > 0;
-  return [
-    ...open.map(({ name }): MigratedStep => ({ kind: "route", name, matches: [] })),
-    ...(isMirroring ? [{ kind: "mirror", percent: 0 } as const] : []),
-  ];
+function scaleOf(
+  { replicas, weight, matchTrafficWeight }: NonNullable<CanaryStep["setCanaryScale"]>,
+  present: number,
+): Step {
+  if (matchTrafficWeight === true) return { kind: "scale", size: present > 0 ? { percent: present } : { replicas: 1 } };
+  return { kind: "scale", size: replicas === undefined ? { percent: weight ?? 0 } : { replicas } };
 }
 
-function notesOnStep(step: CanaryStep, name: string): string[] {
+/** The matches of all routes that are there after a step, each as it was set last. */
+function matchesAt(all: readonly CanaryStep[], index: number): RequestMatch[] {
+  const routes = all.slice(0, index + 1).flatMap(({ setHeaderRoute }) => setHeaderRoute ?? []);
+  const latest = new Map(routes.map(({ name, match }) => [name, match]));
+  return [...latest.values()].flat().map(({ headerName, headerValue }) => ({ header: headerName, ...headerValue }));
+}
+
+function notesOnStep(step: CanaryStep, name: string, isRouted: boolean): string[] {
+  if (step.setCanaryScale && !isRouted) return [`${name}: setCanaryScale has a meaning with traffic routing only`];
   if (step.analysis) return notesOnTemplates(name, "service", step.analysis);
   if (step.experiment)
     return [`${name}: write a comparison of the candidate with the stable version for the experiment`];

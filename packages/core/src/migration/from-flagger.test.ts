@@ -1,28 +1,27 @@
 import { describe, expect, it } from "vitest";
 import { evaluateConditions } from "../analysis/condition.ts";
 import { BasculeError } from "../errors.ts";
+import type { Step } from "../plan/step.ts";
+import { planOf } from "../plan/strategies.ts";
 import { conditionsOfThresholdRange, stepsFromFlagger } from "./from-flagger.ts";
-import type { MigratedStep } from "./migrated-plan.ts";
 
-const candidate: MigratedStep = { kind: "verify", target: "candidate" };
-const service: MigratedStep = { kind: "verify", target: "service" };
-const soak = (durationMs: number): MigratedStep => ({ kind: "soak", durationMs });
-const shift = (weightPercent: number): MigratedStep => ({ kind: "shift", weightPercent });
+const candidate: Step = { kind: "verify", target: "candidate" };
+const service: Step = { kind: "verify", target: "service" };
+const soak = (durationMs: number): Step => ({ kind: "soak", durationMs });
+const shift = (weightPercent: number): Step => ({ kind: "shift", weightPercent });
+const planFrom = (analysis: unknown) => {
+  const { strategy, options } = stepsFromFlagger(analysis);
+  return planOf(strategy, options);
+};
 const weightsOf = (analysis: unknown) =>
-  stepsFromFlagger(analysis).steps.flatMap((step) => (step.kind === "shift" ? [step.weightPercent] : []));
+  planFrom(analysis).steps.flatMap((step) => (step.kind === "shift" ? [step.weightPercent] : []));
 
 describe("a Canary of Flagger", () => {
-  it("goes up by its step each interval, verified, and is then promoted", () => {
+  it("goes up by its step each interval", () => {
     expect(stepsFromFlagger({ interval: "30s", threshold: 5, stepWeight: 25, maxWeight: 50 })).toEqual({
       strategy: "progressive",
-      steps: [
-        candidate,
-        ...[shift(25), soak(30_000), service],
-        ...[shift(50), soak(30_000), service],
-        ...[shift(100), service],
-      ],
-      intervalMs: 30_000,
-      failureLimit: 4,
+      options: { steps: [shift(25), soak(30_000), shift(50), soak(30_000)] },
+      probe: { intervalMs: 30_000, count: 1, failureLimit: 4 },
       notes: [],
     });
   });
@@ -37,23 +36,25 @@ describe("a Canary of Flagger", () => {
     [{ stepWeight: 20, maxWeight: 40, stepWeightPromotion: 25 }, [20, 40, 65, 90, 100]],
     [{ stepWeight: 100, stepWeightPromotion: 50 }, [100]],
     [{}, [100]],
-  ])("with %j has the weights %j", (analysis, expected) => {
+  ])("with %j has a plan of the weights %j", (analysis, expected) => {
     expect(weightsOf(analysis)).toEqual(expected);
   });
 
   it("without analysis is verified all the same", () => {
-    const expected = [candidate, shift(100), service];
-    expect(stepsFromFlagger(null).steps).toEqual(expected);
-    expect(stepsFromFlagger({ stepWeight: 10, skipAnalysis: true })).toMatchObject({
-      steps: expected,
-      notes: ["skipAnalysis: the candidate is verified all the same, before and after it has traffic"],
-    });
+    const expected = [candidate, shift(100), service, { kind: "hold", durationMs: 5_000 }];
+    expect(planFrom(null).steps).toEqual(expected);
+    expect(planFrom({ stepWeight: 10, skipAnalysis: true }).steps).toEqual(expected);
+    expect(stepsFromFlagger({ stepWeight: 10, skipAnalysis: true }).notes).toEqual([
+      "skipAnalysis: the candidate is verified all the same, before and after it has traffic",
+    ]);
   });
 
-  it("with iterations is blue/green: looked at again and again before it has traffic", () => {
-    expect(stepsFromFlagger({ interval: "1m", iterations: 2 })).toMatchObject({
+  it("with iterations is blue/green, and its probes look again and again before there is traffic", () => {
+    expect(stepsFromFlagger({ interval: "1m", iterations: 2 })).toEqual({
       strategy: "blueGreen",
-      steps: [candidate, soak(60_000), candidate, soak(60_000), candidate, shift(100), service],
+      options: {},
+      probe: { targets: ["candidate"], intervalMs: 60_000, count: 3, failureLimit: 0 },
+      notes: [],
     });
   });
 
@@ -64,26 +65,23 @@ describe("a Canary of Flagger", () => {
     ];
     expect(stepsFromFlagger({ iterations: 1, match })).toMatchObject({
       strategy: "progressive",
-      steps: [
-        candidate,
-        {
-          kind: "route",
-          name: "match",
-          matches: [
-            { header: "x-user", exact: "test" },
-            { header: "cookie", regex: "^(.*?;)?(canary=always)(;.*)?$" },
-          ],
-        },
-        soak(60_000),
-        service,
-        shift(100),
-        service,
-        { kind: "route", name: "match", matches: [] },
-      ],
+      options: {
+        steps: [
+          {
+            kind: "route",
+            matches: [
+              { header: "x-user", exact: "test" },
+              { header: "cookie", regex: "^(.*?;)?(canary=always)(;.*)?$" },
+            ],
+          },
+          soak(60_000),
+          service,
+        ],
+      },
     });
   });
 
-  it.each<[object, MigratedStep[]]>([
+  it.each<[object, Step[]]>([
     [
       { stepWeight: 100, mirror: true },
       [
@@ -93,15 +91,14 @@ describe("a Canary of Flagger", () => {
         { kind: "mirror", percent: 0 },
         shift(100),
         soak(60_000),
-        service,
       ],
     ],
     [
       { iterations: 1, mirror: true, mirrorWeight: 10 },
-      [{ kind: "mirror", percent: 10 }, soak(60_000), candidate, { kind: "mirror", percent: 0 }, shift(100), service],
+      [{ kind: "mirror", percent: 10 }, soak(60_000), candidate, { kind: "mirror", percent: 0 }],
     ],
-  ])("with %j is shown copies of requests first", (analysis, expected) => {
-    expect(stepsFromFlagger(analysis).steps).toEqual([candidate, ...expected]);
+  ])("with %j is shown copies of requests first", (analysis, steps) => {
+    expect(stepsFromFlagger(analysis)).toMatchObject({ strategy: "progressive", options: { steps } });
   });
 
   it.each([
@@ -110,7 +107,7 @@ describe("a Canary of Flagger", () => {
     [{ interval: "5s" }, 10_000],
     [{ interval: "90s" }, 90_000],
   ])("with %j has an interval of %i ms", (analysis, expected) => {
-    expect(stepsFromFlagger(analysis).intervalMs).toBe(expected);
+    expect(stepsFromFlagger(analysis).probe.intervalMs).toBe(expected);
   });
 
   it.each([
@@ -119,7 +116,7 @@ describe("a Canary of Flagger", () => {
     [{ threshold: 1 }, 0],
     [{ threshold: 5 }, 4],
   ])("with %j bears %i failures", (analysis, expected) => {
-    expect(stepsFromFlagger(analysis).failureLimit).toBe(expected);
+    expect(stepsFromFlagger(analysis).probe.failureLimit).toBe(expected);
   });
 
   it("names what the steps do not say", () => {

@@ -1,23 +1,22 @@
 import { z } from "zod";
 import type { Conditions } from "../analysis/condition.ts";
 import { parseInput } from "../parse-input.ts";
+import type { RequestMatch, Step } from "../plan/step.ts";
 import { readDurationMs } from "./duration.ts";
-import {
-  notesOn,
-  promote,
-  verifyCandidate,
-  verifyService,
-  type HeaderMatch,
-  type MigratedPlan,
-  type MigratedStep,
-} from "./migrated-plan.ts";
+import { notesOn, type MigratedPlan } from "./migrated-plan.ts";
 
 /** What a Canary of Flagger means here. */
 export interface MigratedCanary extends MigratedPlan {
-  /** The time between two checks, which is also spent at each weight. */
-  readonly intervalMs: number;
-  /** Failed measurements borne, for each probe. Flagger counts the failed checks of all metrics together. */
-  readonly failureLimit: number;
+  /**
+   * How often its metrics were checked, for the probes that take their place: the time between two checks in milliseconds, how many
+   * checks each verification has, and how many of them may fail. Flagger counts the failed checks of all metrics together.
+   */
+  readonly probe: {
+    readonly targets?: ["candidate"];
+    readonly intervalMs: number;
+    readonly count: number;
+    readonly failureLimit: number;
+  };
 }
 
 const defaultIntervalMs = 60_000;
@@ -70,25 +69,34 @@ const explanations = {
 };
 
 /**
- * Turns the fields of a Canary's `spec.analysis` (Flagger, flagger.app/v1beta1) into a plan of ours. Two things differ on purpose:
- * a weight never goes beyond `maxWeight`, which Flagger's last step may; and promotion moves traffic to the candidate itself, so that
+ * Turns the fields of a Canary's `spec.analysis` (Flagger, flagger.app/v1beta1) into options of ours. Two things differ on purpose: a
+ * weight never goes beyond `maxWeight`, which Flagger's last step may; and promotion moves traffic to the candidate itself, so that
  * `stepWeightPromotion` goes on upwards from the last weight instead of back to a copy.
  *
  * @throws BasculeError `invalid-input` for a field that cannot mean what it says here
  */
 export function stepsFromFlagger(analysis: unknown): MigratedCanary {
   const read = parseInput(analysisSchema, analysis ?? {}, "the analysis of a Canary");
+  const { iterations, match, mirror, skipAnalysis } = read;
   const intervalMs = Math.max(read.interval, shortestIntervalMs);
-  const isBlueGreen = read.iterations > 0 && read.match.length === 0;
-  const analysed = read.iterations > 0 ? iterate(read, intervalMs) : progress(read, intervalMs);
+  // Flagger rolls back when so many checks have failed, and takes less than one for one.
+  const failureLimit = Math.max(1, read.threshold) - 1;
+  const isLookedAtBefore = iterations > 0 && match.length === 0 && !mirror && !skipAnalysis;
+  const isBlueGreen = iterations > 0 && match.length === 0 && (!mirror || skipAnalysis);
   return {
     strategy: isBlueGreen ? "blueGreen" : "progressive",
-    steps: [verifyCandidate, ...(read.skipAnalysis ? [promote, verifyService] : analysed)],
-    intervalMs,
-    // Flagger rolls back when so many checks have failed, and takes less than one for one.
-    failureLimit: Math.max(1, read.threshold) - 1,
+    options: isBlueGreen ? {} : { steps: stepsOf(read, intervalMs) },
+    probe: isLookedAtBefore
+      ? // The first look is at once, and each iteration is one more.
+        { targets: ["candidate"], intervalMs, count: iterations + 1, failureLimit }
+      : { intervalMs, count: 1, failureLimit },
     notes: notesFor(read),
   };
+}
+
+function stepsOf(analysis: Analysis, intervalMs: number): Step[] {
+  if (analysis.skipAnalysis) return [];
+  return analysis.iterations > 0 ? iterate(analysis, intervalMs) : progress(analysis, intervalMs);
 }
 
 /** What a metric's `thresholdRange` of Flagger means: a measured number that lies between the two, both included. */
@@ -107,40 +115,42 @@ export function conditionsOfThresholdRange({
 }
 
 /** Weights that rise with each interval. */
-function progress(analysis: Analysis, intervalMs: number): MigratedStep[] {
+function progress(analysis: Analysis, intervalMs: number): Step[] {
   const weights = weightsOf(analysis);
-  const last = weights.at(-1) ?? 0;
-  const mirrored: MigratedStep[] = analysis.mirror
-    ? [mirrorOf(analysis), { kind: "soak", durationMs: intervalMs }, verifyCandidate, { kind: "mirror", percent: 0 }]
-    : [];
-  const promotion = analysis.stepWeightPromotion > 0 ? weightsUpTo(100, analysis.stepWeightPromotion, last) : [];
+  const { stepWeightPromotion } = analysis;
+  const promotion = stepWeightPromotion > 0 ? weightsUpTo(100, stepWeightPromotion, weights.at(-1) ?? 0) : [];
   return [
-    ...mirrored,
-    ...weights.flatMap((weightPercent) => atWeight(weightPercent, intervalMs)),
-    ...promotion.filter((weight) => weight < 100).flatMap((weightPercent) => atWeight(weightPercent, intervalMs)),
-    ...(last === 100 ? [] : [promote, verifyService]),
+    ...(analysis.mirror ? mirrored(analysis, look(verifyCandidate, intervalMs)) : []),
+    // The last of these is the promotion itself.
+    ...[...weights, ...promotion.filter((weight) => weight < 100)].flatMap((weightPercent): Step[] => [
+      { kind: "shift", weightPercent },
+      { kind: "soak", durationMs: intervalMs },
+    ]),
   ];
 }
 
-/** The same look again and again: at the candidate without traffic, or with the requests that match. */
-function iterate(analysis: Analysis, intervalMs: number): MigratedStep[] {
+/** The same look again and again: at the candidate that gets copies of requests, or at the requests that match. */
+function iterate(analysis: Analysis, intervalMs: number): Step[] {
   const { iterations, match, mirror } = analysis;
   const isMatching = match.length > 0;
-  const route = (matches: readonly HeaderMatch[]): MigratedStep => ({ kind: "route", name: "match", matches });
-  const look: MigratedStep[] = [{ kind: "soak", durationMs: intervalMs }, isMatching ? verifyService : verifyCandidate];
+  const looks = Array.from({ length: iterations }, () =>
+    look(isMatching ? verifyService : verifyCandidate, intervalMs),
+  ).flat();
   return [
-    ...(isMatching ? [route(match.flatMap(({ headers }) => matchesOf(headers)))] : []),
-    ...(mirror ? [mirrorOf(analysis)] : []),
-    ...Array.from({ length: iterations }, () => look).flat(),
-    ...(mirror ? [{ kind: "mirror", percent: 0 } as const] : []),
-    promote,
-    verifyService,
-    ...(isMatching ? [route([])] : []),
+    ...(isMatching ? [{ kind: "route", matches: match.flatMap(({ headers }) => matchesOf(headers)) } as const] : []),
+    ...(mirror ? mirrored(analysis, looks) : looks),
   ];
 }
 
-function atWeight(weightPercent: number, intervalMs: number): MigratedStep[] {
-  return [{ kind: "shift", weightPercent }, { kind: "soak", durationMs: intervalMs }, verifyService];
+const verifyCandidate: Step = { kind: "verify", target: "candidate" };
+const verifyService: Step = { kind: "verify", target: "service" };
+
+function look(verify: Step, intervalMs: number): Step[] {
+  return [{ kind: "soak", durationMs: intervalMs }, verify];
+}
+
+function mirrored({ mirrorWeight }: Analysis, looks: readonly Step[]): Step[] {
+  return [{ kind: "mirror", percent: mirrorWeight > 0 ? mirrorWeight : 100 }, ...looks, { kind: "mirror", percent: 0 }];
 }
 
 function weightsOf({ stepWeights, stepWeight, maxWeight }: Analysis): number[] {
@@ -158,11 +168,7 @@ function weightsUpTo(most: number, step: number, from: number): number[] {
   return Array.from({ length }, (_, index) => Math.min(from + (index + 1) * step, most));
 }
 
-function mirrorOf({ mirrorWeight }: Analysis): MigratedStep {
-  return { kind: "mirror", percent: mirrorWeight > 0 ? mirrorWeight : 100 };
-}
-
-function matchesOf(headers: z.output<typeof matchSchema>["headers"]): HeaderMatch[] {
+function matchesOf(headers: z.output<typeof matchSchema>["headers"]): RequestMatch[] {
   return Object.entries(headers).map(([header, value]) => ({ header, ...value }));
 }
 

@@ -1,42 +1,29 @@
-/** Which requests go to the candidate whatever the weights are: those whose header has this value. */
-export type HeaderMatch = { readonly header: string } & (
-  { readonly exact: string } | { readonly prefix: string } | { readonly regex: string }
-);
+import type { Step } from "../plan/step.ts";
 
-/** One step of a plan that was written for another tool. */
-export type MigratedStep =
-  | { readonly kind: "shift"; readonly weightPercent: number }
-  | { readonly kind: "soak"; readonly durationMs: number }
-  /** The old version stays there for so long once the candidate has everything. */
-  | { readonly kind: "hold"; readonly durationMs: number }
-  | { readonly kind: "verify"; readonly target: "candidate" | "service" }
-  /** Until a later commit approves it. */
-  | { readonly kind: "pause"; readonly name: string }
-  | { readonly kind: "scale"; readonly replicas: number }
-  /** A share of the release's replicas. */
-  | { readonly kind: "scale"; readonly percent: number }
-  /** From here on the size follows the weight again. */
-  | { readonly kind: "scale"; readonly matchTraffic: true }
-  /** Without a duration it lasts until its analyses have a verdict. */
-  | { readonly kind: "experiment"; readonly durationMs?: number }
-  /** Requests that match one of these go to the candidate; none ends that. */
-  | { readonly kind: "route"; readonly name: string; readonly matches: readonly HeaderMatch[] }
-  /** The share of requests that is copied to the candidate; 0 ends that. */
-  | { readonly kind: "mirror"; readonly percent: number };
+/** Arguments of the component, and options of `planOf`; what is left out has its default there. */
+interface MigratedOptions {
+  readonly steps?: readonly Step[];
+  readonly promotion?: "approved";
+  readonly previewReplicas?: number;
+  readonly holdMs?: number;
+  readonly fastTrackChanges?: number;
+}
 
-/** What another tool's manifest means here, from the candidate's verification to its promotion. */
+/** What another tool's manifest means here. */
 export interface MigratedPlan {
+  /** Which component releases so: `ProgressiveDeployment` or `BlueGreenDeployment`. */
   readonly strategy: "progressive" | "blueGreen";
-  readonly steps: readonly MigratedStep[];
-  /** What the steps do not say, and where it belongs; nothing of the manifest is dropped in silence. */
+  readonly options: MigratedOptions;
+  /** What the options do not say, and where it belongs; nothing of the manifest is dropped in silence. */
   readonly notes: readonly string[];
 }
 
-export const verifyCandidate: MigratedStep = { kind: "verify", target: "candidate" };
-export const verifyService: MigratedStep = { kind: "verify", target: "service" };
-export const promote: MigratedStep = { kind: "shift", weightPercent: 100 };
+/** The last weight of steps, in per cent. */
+export function weightAfter(steps: readonly Step[]): number {
+  return steps.findLast((step) => step.kind === "shift")?.weightPercent ?? 0;
+}
 
-/** One note for each field of the manifest that the steps do not carry over. */
+/** One note for each field of the manifest that the options do not carry over. */
 export function notesOn(
   manifest: Readonly<Record<string, unknown>>,
   carriedOver: readonly string[],
