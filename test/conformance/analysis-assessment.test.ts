@@ -5,19 +5,28 @@ import {
   decidingProbe,
   describeRun,
   evaluateConditions,
+  http,
   isRunLost,
   noMeasurements,
+  probeSchema,
   summarizeDryRuns,
+  tcp,
   worstVerdict,
   type AnalysisCounters,
   type AnalysisLimits,
   type Conditions,
+  type Measurement,
   type ProbeOutcome,
   type Verdict,
 } from "../../packages/core/src/index.ts";
+import { createServer } from "node:http";
+import { createFakeClock } from "../../packages/engine/src/fake-clock.ts";
+import { systemClock, verify } from "../../packages/engine/src/index.ts";
+import { measureHttp } from "../../packages/probes/src/index.ts";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { accountFor } from "./case-accounting.ts";
+import { isUnreadable, measuredAt, measuredBefore, presentOf, scheduledRunSchema } from "./scheduled-run.ts";
 
 /*
  * The meaning of our analysis is that of Argo Rollouts, so its own test cases are run against the functions that decide it here. Each
@@ -117,15 +126,37 @@ const webSchema = z.object({
     serverStatus: z.int().nullable(),
     serverBody: z.string(),
     jsonPath: z.string(),
+    method: z.enum(["GET", "POST", "PUT"]),
+    body: z.string().optional(),
+    jsonBody: z.string().optional(),
     ...conditionsSchema,
   }),
-  expected: z.looseObject({ phase: phaseSchema }),
+  expected: z.looseObject({
+    phase: phaseSchema,
+    requestMethod: z.string().optional(),
+    requestBody: z.string().optional(),
+    requestJsonBody: z.string().optional(),
+  }),
 });
 
-const cases = accountFor("analysis-assessment.json", {
+const stoppedEarly = "what was not measured to its end proves nothing, so a verification that is stopped is not a pass";
+
+export const cases = accountFor("analysis-assessment.json", {
+  "assessMetricStatus-051": { ours: "inconclusive", reason: stoppedEarly },
   "assessRunStatus-003": {
     ours: "fail",
     reason: "a candidate that is known to be bad loses its traffic at once, not when the other metrics have stopped",
+  },
+  "assessRunStatus-015": { ours: "inconclusive", reason: stoppedEarly },
+  "nextReconcile-009": {
+    ours: { nextReconcileInSeconds: 0.2 },
+    reason:
+      "after an error the probe is tried again after its own interval, so that five errors in a row are known within a second; Argo Rollouts waits 10 s each time, while users are with a version that nobody can measure",
+  },
+  "webProbe-019": {
+    ours: "fail",
+    reason:
+      "a status outside 200 to 299 is a wrong answer of the target, so it is a failure at once; an error, of which four are borne, is what could not be measured",
   },
   "webProbe-023": {
     ours: "error",
@@ -133,16 +164,6 @@ const cases = accountFor("analysis-assessment.json", {
       "a path into a body that is not JSON leads nowhere; Argo Rollouts forgets the path and judges the whole body",
   },
 });
-
-cases.leaveOut(
-  {
-    measurementScheduling:
-      "each probe measures in a loop of its own, within one update; nothing is due from a stored state (verification.ts of the engine)",
-    nextReconcile:
-      "each probe sleeps for the rest of its interval; no controller wakes up to reconcile (verification.ts of the engine)",
-  },
-  "not applicable",
-);
 
 const verdictOf: Readonly<Record<z.infer<typeof phaseSchema>, Verdict | undefined>> = {
   Successful: "pass",
@@ -153,14 +174,6 @@ const verdictOf: Readonly<Record<z.infer<typeof phaseSchema>, Verdict | undefine
   Running: undefined,
   Pending: undefined,
 };
-
-function reasonWithoutMeaning({ input, expected }: z.infer<typeof assessmentSchema>): string | undefined {
-  if (input.measurements.some(({ completed }) => !completed))
-    return "a probe is assessed between measurements, never during one";
-  if (input.terminating && expected.phase === "Successful")
-    return "a verification that is stopped early has no verdict";
-  return undefined;
-}
 
 function limitsOf({ metric }: z.infer<typeof assessmentSchema>["input"]): AnalysisLimits {
   const { interval, count: wanted, ...limits } = metric;
@@ -184,12 +197,17 @@ function countersOf({ result }: z.infer<typeof assessmentSchema>["input"]): Anal
 }
 
 describe("assess gives the verdict of assessMetricStatus", () => {
-  it.each(cases.casesOf("assessMetricStatus", assessmentSchema, reasonWithoutMeaning))(
-    "$id: $expected.phase",
-    ({ id, input, expected }) => {
-      cases.compare(id, assess(limitsOf(input), countersOf(input)), verdictOf[expected.phase]);
-    },
+  const meaningful = cases.casesOf("assessMetricStatus", assessmentSchema, ({ input }) =>
+    input.measurements.some(({ completed }) => !completed)
+      ? "a probe is assessed between measurements, never during one"
+      : undefined,
   );
+
+  it.each(meaningful)("$id: $expected.phase", async ({ id, input, expected }) => {
+    const verdict = assess(limitsOf(input), countersOf(input));
+    const answer = verdict ?? (input.terminating ? await verdictOfStopped(limitsOf(input)) : undefined);
+    cases.compare(id, answer, verdictOf[expected.phase]);
+  });
 });
 
 describe("countMeasurement counts as the counters of a metric do", () => {
@@ -239,12 +257,17 @@ describe("assessRun gives the verdict of assessRunStatus", () => {
   }
 
   const meaningful = cases.casesOf("assessRunStatus", runSchema, ({ input, expected }) => {
-    if (expected.phase === "Error")
-      return "a probe that cannot be made is refused by its schema, before anything is changed";
-    if (input.terminateRequested) return "a verification that is stopped early has no verdict";
-    return undefined;
+    if ("measurementRetention" in input)
+      return "there is no measurementRetention: the journal keeps every measurement that counts";
+    return expected.phase === "Error"
+      ? "a probe that cannot be made is refused by its schema, before anything is changed"
+      : undefined;
   });
-  it.each(meaningful)("$id: $expected.phase", ({ id, input, expected }) => {
+  it.each(meaningful)("$id: $expected.phase", async ({ id, input, expected }) => {
+    if (input.terminateRequested) {
+      cases.compare(id, await verdictOfStopped({ intervalMs: 20_000 }), verdictOf[expected.phase]);
+      return;
+    }
     const outcomes = input.metrics.map((metric) => outcomeOf(metric, input));
     for (const [name, phase] of Object.entries(expected.metricPhases))
       expect(outcomes.find(({ probe }) => probe === name)?.verdict).toBe(verdictOf[phase]);
@@ -288,6 +311,69 @@ describe("isRunLost stops measuring where isTerminating does", () => {
     cases.compare(id, isRunLost(outcomes), expected);
   });
 });
+
+describe("the engine measures when measurementScheduling and nextReconcile say so", () => {
+  const dueSchema = z.object({
+    id: z.string(),
+    input: scheduledRunSchema,
+    expected: z.object({ due: z.array(z.string()) }),
+  });
+  const nextSchema = z.object({
+    id: z.string(),
+    input: scheduledRunSchema,
+    expected: z.strictObject({ nextReconcileInSeconds: z.number().nullable() }),
+  });
+
+  const due = cases.casesOf("measurementScheduling", dueSchema, ({ input }) =>
+    input.metricResults.some(({ measurements }) =>
+      measurements.some(({ finishedSecondsAgo }) => finishedSecondsAgo === null),
+    )
+      ? "a measurement is waited for where it was begun; none is taken up again from a stored state"
+      : undefined,
+  );
+  it.each(due)("$id: $expected.due", async ({ id, input, expected }) => {
+    const times = await measuredAt(input, presentOf(input));
+    const isMeasuredAgain = (name: string) => (times.get(name)?.length ?? 0) > measuredBefore(input, name);
+    const names = input.metrics.map(({ name }) => name);
+    cases.compare(id, { due: names.filter(isMeasuredAgain) }, { due: expected.due });
+  });
+
+  const next = cases.casesOf("nextReconcile", nextSchema, ({ input }) =>
+    input.metrics.some(isUnreadable)
+      ? "a probe whose delay cannot be read is refused by its schema, before anything is changed"
+      : undefined,
+  );
+  it.each(next)("$id: $expected.nextReconcileInSeconds", async ({ id, input, expected }) => {
+    const present = presentOf(input);
+    const later = [...(await measuredAt(input, present + 120)).values()].flat().filter((second) => second > present);
+    const seconds = later.length > 0 ? Math.round((Math.min(...later) - present) * 1_000) / 1_000 : null;
+    cases.compare(id, { nextReconcileInSeconds: seconds }, expected);
+  });
+
+  it("and refuses a delay that cannot be read", () => {
+    expect(probeSchema.safeParse({ ...tcp(), initialDelayMs: "not-valid-start-delay" }).success).toBe(false);
+  });
+});
+
+/** What the engine says of a verification that is stopped before its probe has a verdict. */
+async function verdictOfStopped(limits: AnalysisLimits): Promise<Verdict> {
+  const clock = createFakeClock();
+  const stop = new AbortController();
+  const probe = tcp({ intervalMs: limits.intervalMs ?? 1_000, count: 1_000 });
+  const prober = {
+    measure: async (): Promise<Measurement> => ({
+      probe: probe.name,
+      verdict: "error",
+      startedAtMs: clock.nowMs(),
+      durationMs: 0,
+      message: "not measured",
+    }),
+  };
+  const request = { probes: [probe], target: "candidate", expected: { new: 100 }, propagationLimitMs: 0 } as const;
+  const verification = verify(request, { prober, clock }, async () => undefined, stop.signal);
+  void clock.sleep(1_000).then(() => stop.abort());
+  return (await clock.passUntilSettled(verification)).verdict;
+}
 
 /** Where the language of Argo Rollouts (expr-lang) says in other words what CEL says. */
 const translations: readonly { readonly from: RegExp; readonly to: string; readonly reason: string }[] = [
@@ -337,31 +423,51 @@ describe("evaluateConditions gives the verdict of evaluateMeasurement", () => {
   );
 });
 
-describe("evaluateConditions gives the verdict of webProbe", () => {
+describe("an http probe gives the verdict of webProbe", () => {
   /** A web metric's JSON path picks the result; here the condition names it. */
   function variableOf(jsonPath: string): string {
     return `result.body${/^\{\$(.*)\}$/.exec(jsonPath)?.[1] ?? ""}`;
   }
-  function bodyOf(serverBody: string): unknown {
+
+  async function measure(input: z.output<typeof webSchema>["input"]) {
+    const asked: { method?: string | undefined; body: string }[] = [];
+    const server = createServer((request, response) => {
+      let body = "";
+      request.on("data", (part: Buffer) => (body += part.toString()));
+      request.on("end", () => {
+        asked.push({ method: request.method, body });
+        response.writeHead(input.serverStatus ?? 200).end(input.serverBody);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     try {
-      return JSON.parse(serverBody);
-    } catch {
-      return serverBody;
+      const address = server.address();
+      if (address === null || typeof address === "string") throw new Error("The server has no port.");
+      const body = input.jsonBody ?? input.body;
+      const probe = http("/", {
+        method: input.method,
+        ...(body === undefined ? {} : { body }),
+        ...conditionsOf(input, variableOf(input.jsonPath)),
+      });
+      const place = { url: `http://127.0.0.1:${address.port}` };
+      const { verdict } = await measureHttp(probe, place, systemClock, AbortSignal.timeout(5_000));
+      return { verdict, asked };
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
     }
   }
 
   const meaningful = cases.casesOf("webProbe", webSchema, ({ input }) => {
     if (input.serverStatus === null)
       return "a GET with a body, or two bodies: Argo Rollouts refuses to ask so; here a probe has one body, whatever its method";
-    if (input.serverStatus !== 200)
-      return "the http probe decides before the conditions: an answer outside 200 to 299 is a failed measurement";
     if (input.jsonPath.endsWith(".novalue}"))
       return "no path stands beside the conditions; a condition that names what is missing is an error";
     return undefined;
   });
-  it.each(meaningful)("$id: $expected.phase", ({ id, input, expected }) => {
-    const result = { status: input.serverStatus, body: bodyOf(input.serverBody) };
-    const { verdict } = evaluateConditions(conditionsOf(input, variableOf(input.jsonPath)), result);
+  it.each(meaningful)("$id: $expected.phase", async ({ id, input, expected }) => {
+    const { verdict, asked } = await measure(input);
+    const body = expected.requestJsonBody ?? expected.requestBody ?? "";
+    expect(asked).toEqual([{ method: expected.requestMethod ?? "GET", body }]);
     cases.compare(id, verdict, verdictOf[expected.phase]);
   });
 

@@ -1,19 +1,24 @@
 import { createServer } from "node:http";
 import {
+  allTo,
   assess,
   conditionsOfThresholdRange,
   countMeasurement,
   evaluateConditions,
   http,
+  isDone,
   noMeasurements,
+  planOf,
   stepsFromFlagger,
   type Verdict,
 } from "../../packages/core/src/index.ts";
 import { systemClock } from "../../packages/engine/src/index.ts";
+import { setCookie } from "../../packages/kubernetes/src/router/request-rules.ts";
 import { measureHttp } from "../../packages/probes/src/index.ts";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { accountFor } from "./case-accounting.ts";
+import { simulateService } from "./simulated-service.ts";
 
 /*
  * Whoever comes from Flagger finds the weights, the waits and the defaults that its own tests and documents state, or reads here why
@@ -23,7 +28,7 @@ import { accountFor } from "./case-accounting.ts";
 
 const clampedWeight = "the last step does not go beyond maxWeight, which says how many users may meet the candidate";
 
-const cases = accountFor("flagger-step-planner.json", {
+export const cases = accountFor("flagger-step-planner.json", {
   "weightProgression-001": { ours: [20, 40, 50], reason: clampedWeight },
   "documentedExamples-001": { ours: [20, 40, 50], reason: clampedWeight },
   "phaseSequences-001": {
@@ -37,28 +42,26 @@ const cases = accountFor("flagger-step-planner.json", {
   },
 });
 
-cases.leaveOut(
-  {
-    readiness:
-      "the workload's own await logic says when it is ready, or has failed (the platform's standard Pulumi resources)",
-    revisionChange:
-      "a version is named by its content, so a new one is what Pulumi shows as a difference (the Cutover's diff)",
-  },
-  "not applicable",
-);
+cases.leaveOut({
+  readiness:
+    "the workload's own await logic says when it is ready, or has failed (the platform's standard Pulumi resources)",
+});
 
 const analysisSchema = z.looseObject({}).nullable();
 
 /** The weights at which time is spent. */
 function plannedWeights(analysis: unknown): number[] {
-  const { steps } = stepsFromFlagger(analysis);
+  const { steps = [] } = stepsFromFlagger(analysis).options;
   return steps.flatMap((step, index) =>
     step.kind === "shift" && steps[index + 1]?.kind === "soak" ? [step.weightPercent] : [],
   );
 }
 
+/** The time that passes before the candidate has everything: in soaks, and between the measurements of its probe. */
 function plannedMs(analysis: unknown): number {
-  return stepsFromFlagger(analysis).steps.reduce((sum, step) => sum + (step.kind === "soak" ? step.durationMs : 0), 0);
+  const { options, probe } = stepsFromFlagger(analysis);
+  const soaked = (options.steps ?? []).reduce((sum, step) => sum + (step.kind === "soak" ? step.durationMs : 0), 0);
+  return soaked + (probe.count - 1) * probe.intervalMs;
 }
 
 describe("the weights before the promotion are those of weightProgression", () => {
@@ -105,17 +108,54 @@ describe("the traces of phaseSequences", () => {
     }),
   });
   const reasons: Readonly<Record<string, string>> = {
-    "phaseSequences-003":
-      "a newer version is an update of its own: what an earlier one left unfinished is settled first (crash recovery of the engine)",
     "phaseSequences-009": "there is no second copy of the workload that could get sick while it is promoted",
     "phaseSequences-011": "each version is a workload of its own, with all its replicas before it has traffic",
   };
 
-  it.each(cases.casesOf("phaseSequences", schema, ({ id }) => reasons[id]))("$id", ({ id, input, expected }) => {
+  /** What Flagger calls the primary. */
+  const primary = "primary";
+
+  /** A second version comes while the first one has 10 %: its update finds the other one in the middle, and no longer running. */
+  async function weightsWithSecondRevision(analysis: unknown): Promise<number[]> {
+    const { strategy, options } = stepsFromFlagger(analysis);
+    const plan = planOf(strategy, options);
+    const [first] = plan.steps.filter(({ kind }) => kind === "soak");
+    const service = simulateService({ replicas: 1, weights: allTo(primary) });
+    await service.update({ candidate: "first", plan, ...(first ? { dieAt: first } : {}) });
+    const weights = [100 - (service.weights()[primary] ?? 0)];
+    const second = await service.update({ candidate: "second", plan });
+    const begun = second.moments.find(({ fact }) => fact.kind === "stepStarted");
+    return [...weights, 100 - (begun?.weights[primary] ?? 0)];
+  }
+
+  it.each(cases.casesOf("phaseSequences", schema, ({ id }) => reasons[id]))("$id", async ({ id, input, expected }) => {
     const weights = expected.ticks.map(({ canaryWeight, weights: split }) => canaryWeight ?? split?.canary ?? 0);
+    if (expected.ticks.some(({ event }) => event === "second revision")) {
+      cases.compare(id, await weightsWithSecondRevision(input.analysis), weights);
+      return;
+    }
     const changes = weights.filter((weight, index) => weight > 0 && weight !== weights[index - 1]);
     cases.compare(id, plannedWeights(input.analysis), changes);
     if (input.analysis.skipAnalysis === true) expect(plannedMs(input.analysis)).toBe(0);
+  });
+});
+
+describe("an update has something to do where revisionChange says so", () => {
+  const schema = z.object({
+    id: z.string(),
+    input: z.strictObject({ current: z.string(), lastApplied: z.string(), lastPromoted: z.string() }),
+    expected: z.boolean(),
+  });
+
+  it.each(cases.casesOf("revisionChange", schema))("$id: $expected", ({ id, input, expected }) => {
+    // What was applied last and did not get promoted went back: the traffic is with the one before.
+    const plan = planOf("progressive", stepsFromFlagger({ stepWeight: 10 }).options);
+    const isDue = !isDone(plan, { candidate: input.current }, allTo(input.lastPromoted), undefined);
+    cases.compare(id, isDue, expected);
+  });
+
+  it("and nothing where the version has all traffic", () => {
+    expect(isDone(planOf("blueGreen"), { candidate: "same" }, allTo("same"), undefined)).toBe(true);
   });
 });
 
@@ -152,23 +192,32 @@ describe("the defaults are those of the API", () => {
   const schema = z.object({
     id: z.string(),
     input: z.looseObject({}),
-    expected: z.looseObject({ intervalSeconds: z.number().optional(), threshold: z.number().optional() }),
+    expected: z.looseObject({
+      intervalSeconds: z.number().optional(),
+      threshold: z.number().optional(),
+      maxAge: z.number().optional(),
+    }),
   });
   const reasons: Readonly<Record<string, string>> = {
     primaryReadyThreshold: "there is no second copy of the stable version to wait for",
-    progressDeadlineSeconds: "the workload's own await logic has its limit, and the whole plan has a deadline",
-    maxAge: "the plan's affinity says how long a user is kept (plan.ts), and the router how (its contract tests)",
+    progressDeadlineSeconds: "two limits take its place: of the candidate's readiness, and of the whole cut-over",
   };
   const reasonOf = ({ expected }: z.output<typeof schema>) =>
     Object.keys(expected).flatMap((field) => reasons[field] ?? [])[0];
 
   it.each(cases.casesOf("defaults", schema, reasonOf))("$id: $input", ({ id, input, expected }) => {
-    const { intervalMs, failureLimit } = stepsFromFlagger(input);
+    const { intervalMs, failureLimit } = stepsFromFlagger(input).probe;
     // Flagger names the failed checks that are too many; we name those that are borne.
     if (expected.threshold !== undefined) cases.compare(id, failureLimit + 1, expected.threshold);
+    else if (expected.maxAge !== undefined) cases.compare(id, cookieAgeSeconds(), expected.maxAge);
     else cases.compare(id, intervalMs / 1_000, expected.intervalSeconds);
   });
 });
+
+/** How long the cookie of an affinity that says nothing about it keeps a user. */
+function cookieAgeSeconds(): number {
+  return Number(/Max-Age=(\d+)/.exec(setCookie("web", {}, "candidate"))?.[1]);
+}
 
 describe("an http probe passes where webhooks do", () => {
   const schema = z.object({
