@@ -6,6 +6,9 @@ import { connectApi } from "./api.ts";
 import { withAutoscaler } from "./autoscaler.ts";
 import { clusterAddressSchema, loadKubeConfig } from "./cluster-address.ts";
 import { hookSchema, kubernetesHooks } from "./hooks.ts";
+import { differenceMeasurement } from "./mirror/difference.ts";
+import { adminPortOf } from "./mirror/mirror-objects.ts";
+import { mirrorReports } from "./mirror/mirror-reports.ts";
 import { kubernetesProber } from "./prober.ts";
 import { declaredEntrance, entranceSchema, type Entrance } from "./router/entrance.ts";
 import { openRouter } from "./router/open-router.ts";
@@ -40,6 +43,8 @@ export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
     const entrance = inputs.entrance ? declaredEntrance(inputs.entrance) : (found ?? unknownEntrance(shape.kind));
     const { reach } = inputs.cluster;
     const hooks = kubernetesHooks(api, release, namespace, inputs.hooks ?? {});
+    const port = adminPortOf({ containerPort });
+    const reports = mirrorReports({ api, release, namespace, candidate, port, reach });
     return {
       router,
       workload,
@@ -54,7 +59,8 @@ export const kubernetesCutover: CutoverPlatform<KubernetesCutoverInputs> = {
         containerPort,
         reach,
         clock: systemClock,
-        tell: hooks.tell,
+        tell: (hook, signal) => hooks.tell(hook, signal),
+        ...(shape.kind === "service" ? { measureDifference: differenceMeasurement(reports, systemClock) } : {}),
       }),
       journal: await openJournal(join(inputs.journalDirectory), inputs.change.id, systemClock),
       readRouter: (signal) => router.readShape(signal),

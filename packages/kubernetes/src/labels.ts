@@ -7,6 +7,9 @@ export const versionLabel = "bascule.dev/version";
 /** On the Pods that pass requests on to the version that it names, and copy them to the candidate. */
 export const mirrorLabel = "bascule.dev/mirror-of";
 
+/** On the same: the version that gets the copies. */
+export const mirrorToLabel = "bascule.dev/mirror-to";
+
 /** Where a Service's annotations keep the marker of the transaction under way. */
 export const markerAnnotation = "bascule.dev/transaction";
 /** Where the versions that were promoted are kept, the newest first. */

@@ -1,4 +1,5 @@
 import type { Api } from "../api.ts";
+import { mirrorRouter } from "../mirror/mirror-router.ts";
 import type { KubernetesWorkload } from "../workload.ts";
 import { gatewayEntrance, type Entrance } from "./entrance.ts";
 import { httpRouteFeatures } from "./http-route-features.ts";
@@ -9,7 +10,6 @@ import { objectRouter, type ObjectRouter } from "./object-router.ts";
 import { replicaRouter } from "./replica-router.ts";
 import type { RouterShape } from "./router-shape.ts";
 import { servedBy, servedByServices } from "./served.ts";
-import { serviceTraffic } from "./service-router.ts";
 import { clusterAddressOf, type ServiceShape } from "./service-shape.ts";
 import { smiTraffic } from "./smi-router.ts";
 
@@ -25,7 +25,7 @@ export function openRouter(api: Api, release: string, shape: RouterShape, worklo
   const isReached = servedByServices(api, shape.namespace);
   switch (shape.kind) {
     case "service": {
-      const router = objectRouter(api, release, serviceTraffic(release, shape), isServed);
+      const router = mirrorRouter({ api, release, shape, isServed });
       return { router, entrance: serviceEntrance(router, shape) };
     }
     case "replicas": {

@@ -5,7 +5,7 @@ import { mirrorLabel, mirrorSelector, versionLabel, versionSelector } from "../l
 import { mustBeAble, weighted, type RouterAbilities } from "./abilities.ts";
 import { contains, type Spec, type TrafficObject } from "./object-router.ts";
 import { foreignSelectorPrefix } from "./served.ts";
-import { shapeOf, type ServiceShape } from "./service-shape.ts";
+import { shapeOf, type ServiceShape, type ServiceSwitchShape } from "./service-shape.ts";
 
 const selectorSchema = z.record(z.string(), z.string()).default({});
 const portsSchema = z.array(z.looseObject({ name: z.string().optional() })).default([]);
@@ -21,7 +21,7 @@ export const serviceAbilities: RouterAbilities = {
 };
 
 /** Switches the traffic of a Service from one version to another by its selector: all of it at once. */
-export function serviceTraffic(release: string, shape: ServiceShape): TrafficObject {
+export function serviceTraffic(release: string, shape: ServiceSwitchShape): TrafficObject {
   return {
     kind: "Service",
     apiVersion: "v1",
@@ -35,7 +35,11 @@ export function serviceTraffic(release: string, shape: ServiceShape): TrafficObj
     withTraffic: (spec, traffic, candidate) => ({ ...spec, selector: selectorFor(release, traffic, candidate) }),
     weightsOf: (spec) => weightsOfSelector(release, selectorOf(spec)),
     isSame: isSameService,
-    shapeOf: (live) => ({ kind: "service", ...shapeOf(live, shape) }),
+    shapeOf: (live): ServiceSwitchShape => ({
+      kind: "service",
+      ...shapeOf(live, shape),
+      ...(shape.mirror ? { mirror: shape.mirror } : {}),
+    }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mirrorSpecSchema } from "../mirror/mirror-spec.ts";
 import type { LiveObject } from "./object-router.ts";
 
 export const portNumber = z.int().min(1).max(65_535);
@@ -12,10 +13,16 @@ export const serviceFields = {
   labels: z.record(z.string(), z.string()),
   annotations: z.record(z.string(), z.string()),
 };
-export const serviceShapeSchema = z.strictObject({ kind: z.literal("service"), ...serviceFields });
+export const serviceShapeSchema = z.strictObject({
+  kind: z.literal("service"),
+  ...serviceFields,
+  /** How requests are copied, where a plan copies them. Default: by the mirror's own defaults. */
+  mirror: mirrorSpecSchema.optional(),
+});
+export type ServiceSwitchShape = z.infer<typeof serviceShapeSchema>;
 
 /** The fields of a Service, whoever switches it. */
-export type ServiceShape = Omit<z.infer<typeof serviceShapeSchema>, "kind">;
+export type ServiceShape = Omit<ServiceSwitchShape, "kind" | "mirror">;
 
 /** What is used of a Service's spec. */
 const specSchema = z.looseObject({
