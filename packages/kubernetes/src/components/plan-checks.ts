@@ -22,6 +22,11 @@ export function checkPlan(plan: Plan, { args, router, probes, hooks }: Declared)
   if (problem !== undefined) throw invalid(problem);
   const unable = planProblem(router.kind, plan);
   if (unable !== undefined) throw invalid(`the router cannot follow the plan: ${unable}`);
+  if (args.autoscale && plan.strategy === "direct") {
+    throw invalid(
+      "autoscale does not go with a direct release, which would switch to a version that was not grown to the load: use a BlueGreenDeployment",
+    );
+  }
   if (router.kind === "replicas") checkRatio(plan, args);
   if (router.kind !== "istio" && router.kind !== "smi") return;
   if (args.entrance === undefined && probes.some(({ targets }) => targets?.includes("service") !== false)) {
