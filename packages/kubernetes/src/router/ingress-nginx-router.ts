@@ -85,7 +85,7 @@ type Rule = z.infer<typeof ruleSchema>;
 /** All of the spec that has a meaning here. */
 const specSchema = z.object({
   ingressClassName: z.string().optional(),
-  defaultBackend: z.unknown(),
+  defaultBackend: z.unknown().optional(),
   tls: z.array(z.object({ hosts: z.array(z.string()).default([]), secretName: z.string().optional() })).default([]),
   rules: z.array(ruleSchema).default([]),
 });

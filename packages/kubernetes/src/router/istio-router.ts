@@ -57,11 +57,11 @@ const matchSchema = z.object({
 /** What else a route may do with requests; ours do none of it but the first, and a change by hand has to show. */
 const otherwise = {
   directResponse: z.object({ status: z.number() }).optional(),
-  redirect: z.unknown(),
-  rewrite: z.unknown(),
-  delegate: z.unknown(),
-  fault: z.unknown(),
-  mirrors: z.unknown(),
+  redirect: z.unknown().optional(),
+  rewrite: z.unknown().optional(),
+  delegate: z.unknown().optional(),
+  fault: z.unknown().optional(),
+  mirrors: z.unknown().optional(),
 };
 const routeSchema = z.object({
   ...otherwise,

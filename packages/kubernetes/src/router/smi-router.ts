@@ -34,7 +34,7 @@ export const smiAbilities: RouterAbilities = {
 /** All of the spec that has a meaning here. */
 const specSchema = z.object({
   service: z.string().default(""),
-  matches: z.unknown(),
+  matches: z.unknown().optional(),
   backends: z.array(z.object({ service: z.string(), weight: z.number() })).default([]),
 });
 
