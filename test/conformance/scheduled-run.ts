@@ -1,6 +1,5 @@
 import { tcp, type Measurement, type Verdict } from "../../packages/core/src/index.ts";
-import { createFakeClock } from "../../packages/engine/src/fake-clock.ts";
-import { verify, type ProbeRequest } from "../../packages/engine/src/index.ts";
+import { createFakeClock, verify, type ProbeRequest } from "../../packages/engine/src/index.ts";
 import { z } from "zod";
 
 const metricSchema = z.strictObject({

@@ -11,8 +11,12 @@ import {
   type VersionId,
   type Weights,
 } from "../../packages/core/src/index.ts";
-import { createFakeClock } from "../../packages/engine/src/fake-clock.ts";
-import { runCutover, type CutoverOutcome, type CutoverPorts } from "../../packages/engine/src/index.ts";
+import {
+  createFakeClock,
+  runCutover,
+  type CutoverOutcome,
+  type CutoverPorts,
+} from "../../packages/engine/src/index.ts";
 
 /** The Pods of each version. */
 export type Sizes = Readonly<Record<VersionId, number>>;

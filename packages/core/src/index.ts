@@ -62,11 +62,19 @@ export type { MigratedPlan } from "./migration/migrated-plan.ts";
 export { parseInput } from "./parse-input.ts";
 export { beginPlan, type PlanBeginning, type PlanSituation } from "./plan/begin-plan.ts";
 export { describePlan, describeStep, type PlanDescription } from "./plan/describe-plan.ts";
-export { affinitySchema, planSchema, type Affinity, type Plan, type Strategy } from "./plan/plan.ts";
+export {
+  affinitySchema,
+  defaultAffinitySeconds,
+  planSchema,
+  type Affinity,
+  type Plan,
+  type Strategy,
+} from "./plan/plan.ts";
 export { requestMatchSchema, stepSchema, type CandidateSize, type RequestMatch, type Step } from "./plan/step.ts";
 export { analysis, experiment, mirror, pause, route, runHook, scale, setWeight, soak } from "./plan/step-builders.ts";
 export type { PlanOptions } from "./plan/plan-options.ts";
 export { planProblems, type PlanSurroundings } from "./plan/plan-problems.ts";
+export { planRefusal, type PlanRefusal } from "./plan/plan-refusal.ts";
 export { isDone, restSchema, type DeclaredVersions, type Rest } from "./plan/rest.ts";
 export { planOf, promotionPause } from "./plan/strategies.ts";
 export { trafficAfter, type Traffic } from "./plan/traffic.ts";

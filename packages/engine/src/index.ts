@@ -1,4 +1,5 @@
 export { systemClock } from "./clock.ts";
+export { createFakeClock, type FakeClock } from "./fake-clock.ts";
 export { openJournal, readJournal, type JournalFile } from "./journal-directory.ts";
 export { processOwnership, thisProcess } from "./ownership.ts";
 export {

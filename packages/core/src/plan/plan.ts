@@ -6,6 +6,9 @@ import { stepSchema } from "./step.ts";
 const strategySchema = z.enum(["direct", "progressive", "parallel", "blueGreen"]);
 export type Strategy = z.infer<typeof strategySchema>;
 
+/** How long a user is kept at a version unless the affinity says otherwise, in seconds: a day. */
+export const defaultAffinitySeconds = 86_400;
+
 /** Keeps a user at the version that they met first while two have traffic. */
 export const affinitySchema = z.strictObject({
   /** Default `bascule-` and the release's name. */
@@ -13,7 +16,7 @@ export const affinitySchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_-]+$/, { error: "must be letters, digits, dashes and underscores" })
     .optional(),
-  /** Default 86,400: a day. */
+  /** Default {@link defaultAffinitySeconds}. */
   maxAgeSeconds: z.int().positive().optional(),
 });
 export type Affinity = z.infer<typeof affinitySchema>;

@@ -1,6 +1,4 @@
-import type { Affinity, RequestMatch, VersionId } from "@bascule/core";
-
-const defaultMaxAgeSeconds = 86_400;
+import { defaultAffinitySeconds, type Affinity, type RequestMatch, type VersionId } from "@bascule/core";
 
 /** The cookie that keeps a user at a version. */
 export function affinityCookie(release: string, { cookieName }: Affinity): string {
@@ -9,7 +7,7 @@ export function affinityCookie(release: string, { cookieName }: Affinity): strin
 
 /** The header that makes a browser come back to the candidate. */
 export function setCookie(release: string, affinity: Affinity, candidate: VersionId): string {
-  const maxAge = affinity.maxAgeSeconds ?? defaultMaxAgeSeconds;
+  const maxAge = affinity.maxAgeSeconds ?? defaultAffinitySeconds;
   return `${affinityCookie(release, affinity)}=${candidate}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax`;
 }
 

@@ -4,6 +4,7 @@ import {
   assess,
   conditionsOfThresholdRange,
   countMeasurement,
+  defaultAffinitySeconds,
   evaluateConditions,
   http,
   isDone,
@@ -13,7 +14,6 @@ import {
   type Verdict,
 } from "../../packages/core/src/index.ts";
 import { systemClock } from "../../packages/engine/src/index.ts";
-import { setCookie } from "../../packages/kubernetes/src/router/request-rules.ts";
 import { measureHttp } from "../../packages/probes/src/index.ts";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -209,15 +209,10 @@ describe("the defaults are those of the API", () => {
     const { intervalMs, failureLimit } = stepsFromFlagger(input).probe;
     // Flagger names the failed checks that are too many; we name those that are borne.
     if (expected.threshold !== undefined) cases.compare(id, failureLimit + 1, expected.threshold);
-    else if (expected.maxAge !== undefined) cases.compare(id, cookieAgeSeconds(), expected.maxAge);
+    else if (expected.maxAge !== undefined) cases.compare(id, defaultAffinitySeconds, expected.maxAge);
     else cases.compare(id, intervalMs / 1_000, expected.intervalSeconds);
   });
 });
-
-/** How long the cookie of an affinity that says nothing about it keeps a user. */
-function cookieAgeSeconds(): number {
-  return Number(/Max-Age=(\d+)/.exec(setCookie("web", {}, "candidate"))?.[1]);
-}
 
 describe("an http probe passes where webhooks do", () => {
   const schema = z.object({

@@ -20,8 +20,7 @@ import {
   type Verdict,
 } from "../../packages/core/src/index.ts";
 import { createServer } from "node:http";
-import { createFakeClock } from "../../packages/engine/src/fake-clock.ts";
-import { systemClock, verify } from "../../packages/engine/src/index.ts";
+import { createFakeClock, systemClock, verify } from "../../packages/engine/src/index.ts";
 import { measureHttp } from "../../packages/probes/src/index.ts";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";

@@ -1,15 +1,15 @@
 import { format, resolveConfig } from "prettier";
 import { expect, it } from "vitest";
-import { cases as analysis } from "./analysis-assessment.test.ts";
+import { cases as analysis } from "./analysis-assessment.cases.ts";
 import type { Accounting, Row } from "./case-accounting.ts";
-import { cases as plans } from "./flagger-step-planner.test.ts";
-import { cases as comparison } from "./kayenta-judge.test.ts";
-import { cases as sizes } from "./replica-counts.test.ts";
-import { cases as decisions } from "./rollout-decisions.test.ts";
+import { cases as plans } from "./flagger-step-planner.cases.ts";
+import { cases as comparison } from "./kayenta-judge.cases.ts";
+import { cases as sizes } from "./replica-counts.cases.ts";
+import { cases as decisions } from "./rollout-decisions.cases.ts";
 
 /*
- * docs/conformance.md says what became of each case. It is written from the accounts of the other tests, which run here once more by
- * being imported: it is wrong, and this test fails, as soon as one of them changes. `vitest run --project conformance -u` writes it.
+ * Runs the cases of every file, each of which declares its tests as it is imported, and then holds docs/conformance.md to what became
+ * of them: with one account changed, the page is out of date and the last test fails. `vitest run --project conformance -u` writes it.
  */
 
 const accounts: readonly Accounting[] = [decisions, sizes, analysis, plans, comparison];
