@@ -7,9 +7,11 @@ import {
   describeWeights,
   isDone,
   planProblems,
+  planRefusal,
   restSchema,
   sameWeights,
   type ErrorCode,
+  type PlanBeginning,
   type Reason,
   type RouterMemory,
   type RouterObservation,
@@ -108,7 +110,11 @@ export function defineCutoverProvider<Inputs extends PlatformInputs>(
         !isDone(inputs.plan, inputs, stored.data.weights, stored.data.memory.rest) ||
         !isDeepStrictEqual(stored.data.sizes, inputs.sizes) ||
         !isDeepStrictEqual(stored.data.router, inputs.router);
-      if (changes && stored.success) announce(inputs, stored.data);
+      if (changes && stored.success) {
+        const beginning = announce(inputs, stored.data);
+        const problem = problemsOf(inputs, stored.data)[0] ?? planRefusal(inputs, beginning)?.message;
+        if (problem !== undefined) throw impossible(inputs, problem);
+      }
       return { changes, replaces: stored.success && stored.data.release !== inputs.release ? ["release"] : [] };
     },
 
@@ -152,11 +158,7 @@ async function runFor<Inputs extends PlatformInputs>(
 ): Promise<Record<string, unknown>> {
   const stored = storedSchema.safeParse(olds).data;
   const [problem] = problemsOf(inputs, stored);
-  if (problem !== undefined)
-    throw new BasculeError(
-      "invalid-input",
-      `${inputs.release}: the plan cannot be followed: ${problem}. Nothing was moved.`,
-    );
+  if (problem !== undefined) throw impossible(inputs, problem);
   const watch = watchEngine();
   try {
     const session = await platform.open(inputs);
@@ -287,13 +289,20 @@ async function observeOrUndefined(session: CutoverSession): Promise<RouterObserv
 }
 
 /** Tells the reviewer of a preview what will happen. */
-function announce(inputs: PlatformInputs, stored: Stored | undefined): void {
+function announce(inputs: PlatformInputs, stored: Stored | undefined): PlanBeginning {
   const { release, candidate } = inputs;
   const probes = inputs.probes.map((probe) => probe.name);
   const { weights: from, memory } = stored ?? { weights: null, memory: { history: [] } };
   const { history, rest } = memory;
   const situation = { candidate, weights: from ?? {}, isServed: from !== null, history, rest };
-  console.log(describePlan({ ...beginPlan(inputs.plan, situation), release, candidate, from, probes }));
+  const beginning = beginPlan(inputs.plan, situation);
+  console.log(describePlan({ ...beginning, release, candidate, from, probes }));
+  return beginning;
+}
+
+function impossible({ release }: PlatformInputs, problem: string): BasculeError {
+  const message = `${release}: the plan cannot be followed: ${problem.replace(/\.$/, "")}. Nothing was moved.`;
+  return new BasculeError("invalid-input", message);
 }
 
 const storedOrInputs = z.looseObject({ release: z.string() });

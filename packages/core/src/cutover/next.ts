@@ -1,13 +1,13 @@
 import type { JournalFact } from "../journal/fact.ts";
 import { beginPlan, type PlanBeginning } from "../plan/begin-plan.ts";
 import { describeStep } from "../plan/describe-plan.ts";
-import { durationOf, openPause, openPauseIndex } from "../plan/pauses.ts";
-import type { Plan } from "../plan/plan.ts";
+import { openPauseIndex } from "../plan/pauses.ts";
+import { planRefusal } from "../plan/plan-refusal.ts";
 import { digestBefore, type Rest } from "../plan/rest.ts";
 import type { Step } from "../plan/step.ts";
 import { isKeptInStep, movesTraffic, trafficAfter, type Traffic } from "../plan/traffic.ts";
 import type { VersionId } from "../version.ts";
-import { allTo, describeWeights, sameWeights, withTraffic, type Weights } from "../weights.ts";
+import { allTo, sameWeights, withTraffic, type Weights } from "../weights.ts";
 import { describeWindow, isOpen } from "../window.ts";
 import type { Marker, Origin } from "./marker.ts";
 import type {
@@ -89,7 +89,7 @@ function fromObserving(state: Of<"observing">, event: CutoverEvent, nowMs: numbe
   }
   const beginning = beginningOf(transaction, observation);
   // An abandoned transaction is settled at any hour, and whatever the plan: that is no reason to leave users where a crash left them.
-  const stopped = found ? undefined : (windowReason(transaction, nowMs) ?? planReason(transaction, beginning));
+  const stopped = found ? undefined : (windowReason(transaction, nowMs) ?? planRefusal(transaction, beginning));
   if (stopped) return withFacts([observed], refuse(transaction, stopped));
 
   const settles = settledBy(found, beginning);
@@ -147,34 +147,6 @@ function foundIn({ exists, weights, memory }: RouterObservation): Found {
   return { weights: exists ? weights : null, ...(rest ? { restingAt: rest.pause } : {}) };
 }
 
-/** Why this plan may not be taken up here. */
-function planReason(
-  transaction: Transaction,
-  { plan, firstStep, goBackTo }: Pick<PlanBeginning, "plan" | "firstStep" | "goBackTo">,
-): Reason | undefined {
-  return undeclaredStable(transaction, plan, goBackTo) ?? overBudget(plan, firstStep);
-}
-
-/** Whatever the program does not declare is deleted when the update ends well; at a pause, it would still have traffic. */
-function undeclaredStable({ candidate, stable }: Transaction, plan: Plan, goBackTo: Weights): Reason | undefined {
-  const pause = openPause(plan.steps);
-  const others = Object.keys(goBackTo).filter((version) => version !== candidate && version !== stable);
-  if (pause === undefined || others.length === 0) return undefined;
-  return {
-    code: "stable-not-declared",
-    message: `The plan pauses at ${JSON.stringify(pause)}, and ${describeWeights(goBackTo)} is in service but not declared as stable, so it would be deleted with traffic on it. Declare it as stable, or approve the pause.`,
-  };
-}
-
-function overBudget(plan: Plan, firstStep: number): Reason | undefined {
-  const lastsMs = durationOf(plan.steps.slice(firstStep));
-  if (plan.runBudgetMs === undefined || lastsMs <= plan.runBudgetMs) return undefined;
-  return {
-    code: "budget-exceeded",
-    message: `The steps of this update last ${lastsMs / 1000} s on purpose, more than runBudgetMs = ${plan.runBudgetMs}. Approve one pause at a time, or raise runBudgetMs if your pipeline runs that long.`,
-  };
-}
-
 function fromClaiming(state: Of<"claiming">, event: CutoverEvent, nowMs: number): Transition {
   const { settles, marker, firstStep, note } = state;
   if (event.kind === "conflicted") return refuse(state.transaction, { code: "concurrent-run", message: event.message });
@@ -228,7 +200,7 @@ function fromSettling(state: Of<"settling">, event: CutoverEvent, nowMs: number)
   if (stage === "verify" && event.kind === "verified") {
     const facts: JournalFact[] = [{ kind: "stableVerified", passed: event.passed, message: event.message }];
     const goBackTo = marker.origin?.weights ?? {};
-    const stopped = windowReason(transaction, nowMs) ?? planReason(transaction, { plan, firstStep, goBackTo });
+    const stopped = windowReason(transaction, nowMs) ?? planRefusal(transaction, { plan, firstStep, goBackTo });
     return withFacts(facts, stopped ? release(state, stopped, event.passed) : beginFirstStep(state, nowMs));
   }
   const reason = reasonOf(event);
