@@ -53,6 +53,14 @@ describe("a progressive release", () => {
     expect(sizes.toSorted()).toEqual([1, 6]);
   });
 
+  it("by the number of Pods gives each shift the time that Pods take to be ready", async () => {
+    expect(await cutoverOf({})).toMatchObject({ plan: { scaleLimitMs: 300_000 } });
+  });
+
+  it("by weights gives a shift no more time than a write takes", async () => {
+    expect((await cutoverOf({ router: gateway }))?.["plan"]).not.toHaveProperty("scaleLimitMs");
+  });
+
   it("gives each version a Service of its own where the router sends to it, and says where it is", async () => {
     const web = new ProgressiveDeployment("web", { container, router: gateway, namespace: "shop" });
     const services = await stack.ofType("kubernetes:core/v1:Service");

@@ -14,9 +14,11 @@ import { protocol } from "@bascule/pulumi";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import type { MirrorSpec } from "../mirror/mirror-spec.ts";
 import { manifests } from "../snapshot/snapshot-spec.ts";
 import { autoscalerSpec } from "./autoscale.ts";
 import { Cutover } from "./cutover.ts";
+import type { HookInput } from "./hook-input.ts";
 import { mustBePlain, withPlaceholders } from "./plain.ts";
 import { checkPlan } from "./plan-checks.ts";
 import type { ProbeInput } from "./probe-input.ts";
@@ -32,6 +34,7 @@ const defaults = {
   servicePort: 80,
   readyTimeoutMs: 300_000,
   keepSnapshots: 5,
+  scaleLimitMs: 300_000,
 } as const;
 const namePattern = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
@@ -47,6 +50,12 @@ export interface ReleaseKind<Args extends ReleaseArgs> {
   planOptions(args: Args): PlanOptions;
   /** The version in service that is declared beside the candidate. */
   stableOf(args: Args): VersionSpec | undefined;
+  /** The probes; `verify` are those that the user names, or the default. */
+  probesOf?(args: Args, verify: readonly ProbeInput[]): readonly ProbeInput[];
+  /** What the plan's hooks run, by name. */
+  hooksOf?(args: Args): Readonly<Record<string, HookInput>>;
+  /** How requests are copied, where the plan copies them and the router leaves that to a mirror. */
+  mirrorOf?(args: Args): MirrorSpec;
 }
 
 /** What the components for Kubernetes have in common: a release of one service, of which one version takes over from another. */
@@ -77,7 +86,8 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
     const environment = args.environment ?? environmentOf(pulumi.getStack());
     checkArguments(kind, subject, name, args, environment);
     const router = args.router ?? kind.defaultRouter;
-    const plan = planFor(kind, subject, args, router);
+    const declared = { router, probes: probesOf(kind, args), hooks: kind.hooksOf?.(args) ?? {} };
+    const plan = planFor(kind, subject, args, declared);
     const version = versionOf(name, args, subject);
     const others = otherVersions(name, version, { stable: kind.stableOf(args), standby: args.standby }, subject);
     super(`bascule:kubernetes:${kind.name}`, name, {}, options);
@@ -122,7 +132,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
       { ...common, version, spec: args, ...(isSized ? { initialReplicas: firstSize(plan, router, replicas) } : {}) },
       { ...child, dependsOn: [snapshot] },
     );
-    const declared = others.all.flatMap((other) =>
+    const besides = others.all.flatMap((other) =>
       declareVersion({ ...common, ...other, ...(isSized ? { initialReplicas: replicas } : {}) }, child),
     );
 
@@ -134,7 +144,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
         candidate: version,
         ...(others.stable === undefined ? {} : { stable: others.stable }),
         plan,
-        probes: pulumi.output(probesOf(args)),
+        probes: pulumi.output(declared.probes),
         change,
         journalDirectory: join(records, "journal"),
         cluster,
@@ -151,6 +161,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
               labels: { ...labelsOf(name), ...args.service?.labels },
               annotations: { ...args.service?.annotations },
             },
+            mirror: kind.mirrorOf?.(args),
           }),
         ),
         ...(isSized
@@ -162,8 +173,9 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
             }
           : {}),
         ...(args.entrance ? { entrance: { ...args.entrance } } : {}),
+        ...(Object.keys(declared.hooks).length > 0 ? { hooks: pulumi.output(declared.hooks) } : {}),
       },
-      { parent: this, dependsOn: [snapshot, ...candidate, ...declared] },
+      { parent: this, dependsOn: [snapshot, ...candidate, ...besides] },
     );
 
     this.version = version;
@@ -214,24 +226,35 @@ const plainFields = new Set([
   "router",
   "steps",
   "approved",
+  "mirror",
 ]);
+
+/** What a program declares for its plan. */
+interface DeclaredBeside {
+  readonly router: RouterInput;
+  readonly probes: readonly ProbeInput[];
+  readonly hooks: Readonly<Record<string, HookInput>>;
+}
 
 /** The plan; a plan that the router cannot follow is refused here, before anything is touched. */
 function planFor<Args extends ReleaseArgs>(
   kind: ReleaseKind<Args>,
   subject: string,
   args: Args,
-  router: RouterInput,
+  { router, probes, hooks }: DeclaredBeside,
 ): Plan {
   try {
+    const options = kind.planOptions(args);
     const plan = planOf(kind.strategy, {
       deadlineMs: args.deadlineMs,
       propagationLimitMs: args.propagationLimitMs,
       fastTrackChanges: args.fastTrackChanges,
       window: args.change?.window,
-      ...kind.planOptions(args),
+      ...options,
+      // Where sizes split the traffic, each shift takes as long as Pods take to be ready, and not as long as one write.
+      scaleLimitMs: options.scaleLimitMs ?? (router.kind === "replicas" ? defaults.scaleLimitMs : undefined),
     });
-    checkPlan(plan, { args, router, probes: probesOf(args), hooks: [] });
+    checkPlan(plan, { args, router, probes, hooks: Object.keys(hooks) });
     return plan;
   } catch (thrown) {
     if (!(thrown instanceof BasculeError)) throw thrown;
@@ -260,8 +283,10 @@ const nameSchema = z.string().regex(namePattern, {
 });
 
 /** The probes of the release; a service is always asked whether it takes a connection. */
-function probesOf({ verify = [] }: ReleaseArgs): ProbeInput[] {
-  return verify.length > 0 ? [...verify] : [tcp()];
+function probesOf<Args extends ReleaseArgs>(kind: ReleaseKind<Args>, args: Args): ProbeInput[] {
+  const { verify = [] } = args;
+  const probes = verify.length > 0 ? verify : [tcp()];
+  return [...(kind.probesOf?.(args, probes) ?? probes)];
 }
 
 /** What the journal says about the change, by field. */
