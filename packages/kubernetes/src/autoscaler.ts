@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Marker, VersionId, Weights } from "@bascule/core";
-import { RouterConflict } from "@bascule/engine";
 import { z } from "zod";
 import { ApiError, type Api } from "./api.ts";
-import { fencingAnnotation, releaseLabel } from "./labels.ts";
+import { releaseLabel } from "./labels.ts";
+import type { Annotations } from "./router/markers.ts";
 import { contains, liveObjectSchema, type LiveObject, type ObjectRouter } from "./router/object-router.ts";
 
 export interface AutoscalerOptions {
@@ -41,13 +41,13 @@ export function withAutoscaler(
 
   /** Writes until what is read back is what was wanted. */
   const settle = async (
-    isSettled: (live: LiveObject | undefined) => boolean,
+    isSettled: (live: LiveObject | undefined) => boolean | Promise<boolean>,
     write: (live: LiveObject | undefined) => Promise<unknown>,
     signal: AbortSignal,
   ): Promise<void> => {
     for (;;) {
       const live = await read(signal);
-      if (isSettled(live)) return;
+      if (await isSettled(live)) return;
       try {
         await write(live);
       } catch (thrown) {
@@ -60,18 +60,15 @@ export function withAutoscaler(
   const pointAt = (version: VersionId, marker: Marker, signal: AbortSignal): Promise<void> => {
     if (spec === undefined) return remove(signal);
     const wanted = { ...spec, scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: version } };
-    const fencing = String(marker.fencing);
+    let note: Annotations = {};
     return settle(
-      (live) => {
-        if (Number(live?.metadata.annotations[fencingAnnotation] ?? 0) > marker.fencing) {
-          throw new RouterConflict(`The autoscaler ${namespace}/${release} was written by a later transaction.`);
-        }
-        return contains(live?.spec, wanted) && live?.metadata.annotations[fencingAnnotation] === fencing;
+      async (live) => {
+        note = await router.fence(marker, signal);
+        return contains(live?.spec, wanted) && contains(live?.metadata.annotations, note);
       },
       async (live) => {
-        await router.confirm(marker, signal);
         const labels = { ...live?.metadata.labels, [releaseLabel]: release };
-        const annotations = { ...live?.metadata.annotations, [fencingAnnotation]: fencing };
+        const annotations = { ...live?.metadata.annotations, ...note };
         const metadata = { ...live?.metadata, name: release, namespace, labels, annotations };
         const body = { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", metadata, spec: wanted };
         await api.send(

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Marker } from "@bascule/core";
 import { z } from "zod";
 import { ApiError, type Api } from "./api.ts";
-import { fencingAnnotation, releaseLabel } from "./labels.ts";
+import { releaseLabel } from "./labels.ts";
+import { fenceNote } from "./router/markers.ts";
 import { contains, liveObjectSchema, type LiveObject } from "./router/object-router.ts";
 
 /** An object as it should be: all that the API calls it, and the fields that matter here. */
@@ -120,7 +121,7 @@ export function fencedObjects(
     ensure: async (manifest, marker, signal) => {
       const { apiVersion, kind, metadata: wanted, ...fields } = manifest;
       const place = placeOf(kind, wanted.namespace, wanted.name);
-      const fence = fenceOf(marker);
+      const fence = fenceNote(marker);
       const live = await settle(
         place,
         marker,
@@ -153,7 +154,7 @@ export function fencedObjects(
     },
 
     fence: async (place, marker, signal) => {
-      const annotations = fenceOf(marker);
+      const annotations = fenceNote(marker);
       await settle(
         place,
         marker,
@@ -186,10 +187,6 @@ export function fencedObjects(
 function mustBeOfRelease({ metadata }: LiveObject, { title }: ObjectPlace, release: string): void {
   if (metadata.labels[releaseLabel] === release) return;
   throw new Error(`The ${title} is not of the release ${release}: rename it, so that the release can have this name.`);
-}
-
-function fenceOf({ transaction, fencing }: Marker): Readonly<Record<string, string>> {
-  return { [fencingAnnotation]: `${transaction}/${fencing}` };
 }
 
 const goingSchema = z.looseObject({ deletionTimestamp: z.string() });

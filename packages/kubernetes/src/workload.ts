@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { podsOf as podsOfSize, type CandidateSize, type VersionId } from "@bascule/core";
-import { RouterConflict, type Workload } from "@bascule/engine";
+import type { Workload } from "@bascule/engine";
 import { z } from "zod";
 import { ApiError, type Api } from "./api.ts";
-import { fencingAnnotation, releaseLabel, selectorText, versionLabel, versionSelector } from "./labels.ts";
+import { releaseLabel, selectorText, versionLabel, versionSelector } from "./labels.ts";
 
 /** A Pod that can serve. */
 export interface ReadyPod {
@@ -19,11 +19,15 @@ export interface KubernetesWorkload extends Workload {
   /** How many Pods a version should have, and how many are ready. */
   sizeOf(version: VersionId, signal: AbortSignal): Promise<VersionSize>;
   /**
-   * Asks for so many Pods, without waiting for them. With a fencing number, a transaction that is late is refused.
-   *
-   * @throws RouterConflict when a transaction with a higher number has sized this version since
+   * Asks for so many Pods, without waiting for them. With a fence, the write leaves its note, and is refused by what it throws; the
+   * Deployment is read before it is asked for, and the write bound to what was read.
    */
-  resize(version: VersionId, replicas: number, signal: AbortSignal, fencing?: number): Promise<void>;
+  resize(
+    version: VersionId,
+    replicas: number,
+    signal: AbortSignal,
+    fence?: (signal: AbortSignal) => Promise<Readonly<Record<string, string>>>,
+  ): Promise<void>;
   /** Comes back when exactly so many Pods are ready, and none is left over. */
   untilSize(version: VersionId, replicas: number, signal: AbortSignal): Promise<void>;
 }
@@ -85,15 +89,12 @@ export function kubernetesWorkload(
   const readDeployment = (version: VersionId, signal: AbortSignal) =>
     api.send({ method: "GET", path: pathOf(version) }, deploymentSchema, signal);
 
-  const resize: KubernetesWorkload["resize"] = async (version, replicas, signal, fencing) => {
+  const resize: KubernetesWorkload["resize"] = async (version, replicas, signal, fence) => {
     for (;;) {
       const { metadata, spec } = await readDeployment(version, signal);
-      const latest = Number(metadata.annotations[fencingAnnotation] ?? 0);
-      if (fencing !== undefined && latest > fencing) {
-        throw new RouterConflict(`The Deployment ${namespace}/${version} was sized by a later transaction.`);
-      }
-      if (spec.replicas === replicas && (fencing === undefined || latest === fencing)) return;
-      const annotations = fencing === undefined ? {} : { [fencingAnnotation]: String(fencing) };
+      const annotations = (await fence?.(signal)) ?? {};
+      const isNoted = Object.entries(annotations).every(([key, value]) => metadata.annotations[key] === value);
+      if (spec.replicas === replicas && isNoted) return;
       const body = { metadata: { resourceVersion: metadata.resourceVersion, annotations }, spec: { replicas } };
       try {
         await api.send(

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Marker, Traffic, VersionId, Weights } from "@bascule/core";
 import { z } from "zod";
 import { ApiError, type Api } from "../api.ts";
-import { fencingAnnotation, releaseLabel } from "../labels.ts";
+import { releaseLabel } from "../labels.ts";
 import { mustBeAble, weighted, type RouterAbilities } from "./abilities.ts";
 import {
   canaryAnnotations,
@@ -15,7 +15,7 @@ import {
   type CanaryShare,
 } from "./canary-annotations.ts";
 import type { Entrance } from "./entrance.ts";
-import { isSameClaim, markerIn, notOurs, restoreCount, type Annotations } from "./markers.ts";
+import { fenceNote, isSameClaim, markerIn, notOurs, type Annotations } from "./markers.ts";
 import {
   contains,
   liveObjectSchema,
@@ -198,7 +198,7 @@ export function ingressNginxRouter(
     marker: Marker | undefined,
   ): DesiredCanary | null => {
     if (wish === null || !live || !marker) return null;
-    const fence = { [fencingAnnotation]: fenceOf(marker, live) };
+    const fence = fenceNote(marker, live.metadata.annotations);
     if (wish === "fence") {
       return found ? { annotations: { ...found.metadata.annotations, ...fence }, spec: found.spec } : null;
     }
@@ -243,11 +243,6 @@ export function ingressNginxRouter(
 interface DesiredCanary {
   readonly annotations: Annotations;
   readonly spec: Spec;
-}
-
-/** What makes every claim and every going back a write of its own, so that whatever is still on its way is refused. */
-function fenceOf({ transaction, fencing }: Marker, live: LiveObject): string {
-  return `${transaction}/${fencing}/${restoreCount(live.metadata.annotations)}`;
 }
 
 function isAsDesired(found: LiveObject | undefined, desired: DesiredCanary | null): boolean {

@@ -1,7 +1,14 @@
 import { canonicalJson, markerSchema, restSchema, type Marker, type RouterMemory } from "@bascule/core";
 import { RouterConflict } from "@bascule/engine";
 import { z } from "zod";
-import { abortAnnotation, historyAnnotation, markerAnnotation, restAnnotation, restoreAnnotation } from "../labels.ts";
+import {
+  abortAnnotation,
+  fencingAnnotation,
+  historyAnnotation,
+  markerAnnotation,
+  restAnnotation,
+  restoreAnnotation,
+} from "../labels.ts";
 
 /** The annotations of an object. */
 export type Annotations = Readonly<Record<string, string>>;
@@ -51,6 +58,14 @@ export function restoreCount(annotations: Annotations = {}): number {
 /** The annotation that counts how often traffic was put back, which makes each time a write of its own. */
 export function restoreNote(count: number): Annotations {
   return { [restoreAnnotation]: String(count) };
+}
+
+/**
+ * What a transaction leaves on an object that stands beside the router object, whose annotations these are. It makes every claim and
+ * every going back a write of its own there too, so that whatever is still on its way is refused.
+ */
+export function fenceNote({ transaction, fencing }: Marker, annotations: Annotations = {}): Annotations {
+  return { [fencingAnnotation]: `${transaction}/${fencing}/${restoreCount(annotations)}` };
 }
 
 /** All annotations but those of a transaction under way. */

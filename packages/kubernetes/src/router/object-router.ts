@@ -13,6 +13,7 @@ import { z } from "zod";
 import { ApiError, type Api } from "../api.ts";
 import { abortAnnotation, releaseLabel } from "../labels.ts";
 import {
+  fenceNote,
   isSameClaim,
   markerIn,
   markerNote,
@@ -79,8 +80,8 @@ export interface AroundWrites {
   beforeRelease?(marker: Marker, signal: AbortSignal): Promise<void>;
   /** After the object was removed for good. */
   afterRemove?(signal: AbortSignal): Promise<void>;
-  /** Notes that a shift leaves on the object, beside the marker. */
-  notesOf?(traffic: Traffic, candidate: VersionId): Annotations;
+  /** Notes that a shift leaves on the object, beside the marker; `undefined` takes one away. */
+  notesOf?(traffic: Traffic, candidate: VersionId): Readonly<Record<string, string | undefined>>;
 }
 
 /** A {@link Router} that also shows and removes its object. */
@@ -90,6 +91,13 @@ export interface ObjectRouter extends Router {
   remove(signal: AbortSignal): Promise<void>;
   /** @throws RouterConflict when the object does not carry our marker: what stands beside it is then not ours either */
   confirm(marker: Marker, signal: AbortSignal): Promise<void>;
+  /**
+   * The note to leave on an object that stands beside the router object. To be asked for after that object was read and before it is
+   * written, and the write to be bound to what was read: then whatever another run writes there after its claim stays.
+   *
+   * @throws RouterConflict as `confirm`
+   */
+  fence(marker: Marker, signal: AbortSignal): Promise<Annotations>;
 }
 
 /** An object as it should be; `null`: not at all. */
@@ -185,12 +193,12 @@ export function objectRouter(
 
   const declared = (live: LiveObject | undefined, traffic: Traffic, marker: Marker): Desired => ({
     labels: { ...live?.metadata.labels, ...object.labels, [releaseLabel]: release },
-    annotations: {
+    annotations: noted({
       ...live?.metadata.annotations,
       ...object.annotations,
       ...around.notesOf?.(traffic, marker.candidate),
       ...markerNote(marker),
-    },
+    }),
     spec: object.withTraffic(object.declaredSpec(live?.spec), traffic, marker.candidate),
   });
 
@@ -200,12 +208,12 @@ export function objectRouter(
     const isFormer = leavesRest !== true && sameWeights(object.weightsOf(spec), weights);
     return {
       labels,
-      annotations: {
+      annotations: noted({
         ...(leavesRest === true ? withoutRest(annotations) : annotations),
         ...around.notesOf?.({ weights }, candidate),
         ...markerNote(marker),
         ...restoreNote(count),
-      },
+      }),
       // An object that was deleted by hand comes back as it was: a Service with its address, which clients may know by heart.
       spec: isFormer ? spec : object.withTraffic(spec, { weights }, candidate),
     };
@@ -222,14 +230,19 @@ export function objectRouter(
     if (!isSameClaim(found, marker)) throw notOurs(found, title);
   };
 
-  const confirm = async (marker: Marker, signal: AbortSignal): Promise<void> => {
+  const fence = async (marker: Marker, signal: AbortSignal): Promise<Annotations> => {
     const live = await read(signal);
     if (live) mustBeOurs(live, marker);
+    return fenceNote(marker, live?.metadata.annotations);
+  };
+  const confirm = async (marker: Marker, signal: AbortSignal): Promise<void> => {
+    await fence(marker, signal);
   };
 
   return {
     read,
     confirm,
+    fence,
     readShape: async (signal) => {
       const live = await read(signal);
       return live && object.shapeOf(live);
@@ -332,6 +345,12 @@ export function objectRouter(
 function isExpected(found: Weights | null, expected: Weights | null): boolean {
   if (found === null || expected === null) return found === expected;
   return sameWeights(found, expected);
+}
+
+function noted(notes: Readonly<Record<string, string | undefined>>): Annotations {
+  return Object.fromEntries(
+    Object.entries(notes).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  );
 }
 
 function equals(left: Annotations, right: Annotations): boolean {

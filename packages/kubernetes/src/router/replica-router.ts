@@ -15,7 +15,6 @@ import type { Api } from "../api.ts";
 import { releaseLabel, versionSelector, weightsAnnotation } from "../labels.ts";
 import type { KubernetesWorkload } from "../workload.ts";
 import { mustBeAble, type RouterAbilities } from "./abilities.ts";
-import type { Annotations } from "./markers.ts";
 import { objectRouter, type LiveObject, type ObjectRouter, type TrafficObject } from "./object-router.ts";
 import { declaredService, isSameService, selectorOf, weightsOfSelector } from "./service-router.ts";
 import { serviceFields, shapeOf } from "./service-shape.ts";
@@ -78,12 +77,17 @@ export function replicaRouter(
     notesOf: ({ weights }, candidate) => noteOf(weights, candidate),
   });
 
-  const noteOf = (weights: Weights, candidate: VersionId): Annotations => {
+  /** A version that has everything is told by the selector. */
+  const noteOf = (weights: Weights, candidate: VersionId): Readonly<Record<string, string | undefined>> => {
+    if (Object.keys(weights).length < 2) return { [weightsAnnotation]: undefined };
+    return { [weightsAnnotation]: JSON.stringify({ weights, sizes: sizesFor(weights, candidate) }) };
+  };
+
+  const sizesFor = (weights: Weights, candidate: VersionId): Readonly<Record<VersionId, number>> => {
     const counts = countsFor(weights, candidate);
-    const sizes = Object.fromEntries(
+    return Object.fromEntries(
       Object.keys(weights).map((version) => [version, version === candidate ? counts.candidate : counts.stable]),
     );
-    return { [weightsAnnotation]: JSON.stringify({ weights, sizes }) };
   };
 
   const countsFor = (weights: Weights, candidate: VersionId): ReplicaCounts =>
@@ -120,8 +124,7 @@ export function replicaRouter(
   };
 
   const resize = async (version: VersionId, replicas: number, marker: Marker, signal: AbortSignal): Promise<void> => {
-    await base.confirm(marker, signal);
-    await workload.resize(version, replicas, signal, marker.fencing);
+    await workload.resize(version, replicas, signal, (either) => base.fence(marker, either));
   };
 
   /** Changes both sizes in turn until they are as planned, within the limits at every moment. */
@@ -191,8 +194,12 @@ export function replicaRouter(
 
     shift: async (traffic, marker, signal) => {
       const { candidate } = marker;
+      mustBeAble(replicaAbilities, traffic, candidate);
       const stable = stableBeside(candidate, traffic, marker);
       const versions = await workload.versions(signal);
+      if (!versions.includes(candidate)) {
+        throw new Error(`No Pod of ${candidate} is ready, so no traffic is moved to it.`);
+      }
       const weightPercent = traffic.weights[candidate] ?? 0;
       if (stable === undefined || !versions.includes(stable)) {
         const { wanted } = await workload.sizeOf(candidate, signal);
@@ -217,14 +224,20 @@ export function replicaRouter(
 
     restore: async (origin, marker, signal) => {
       const { candidate } = marker;
-      const [stable, second] = Object.keys(origin?.weights ?? {});
+      const weights = origin?.weights ?? {};
       const versions = await workload.versions(signal);
-      const isKnown = stable !== undefined && second === undefined && versions.includes(stable);
-      if (isKnown) await revive(stable, marker, signal);
+      const [stable] = Object.keys(weights).sort((left, right) => (weights[right] ?? 0) - (weights[left] ?? 0));
+      const isKnown = Object.keys(weights).every((version) => versions.includes(version));
+      if (stable === undefined || !isKnown) return base.restore(origin, marker, signal);
+      await revive(stable, marker, signal);
       await base.restore(origin, marker, signal);
-      if (!isKnown) return;
-      await settle(stable, replicas, marker, signal);
-      if (candidate !== stable && versions.includes(candidate)) await resize(candidate, smallest, marker, signal);
+      const sizes = sizesFor(weights, candidate);
+      await settle(stable, sizes[stable] ?? replicas, marker, signal);
+      for (const version of versions.filter((other) => other !== stable)) {
+        if (version in sizes || version === candidate) {
+          await resize(version, sizes[version] ?? smallest, marker, signal);
+        }
+      }
     },
   };
 }
