@@ -44,7 +44,7 @@ function objectsOf(
   namespace: string,
   release: string,
   port: number,
-): readonly KubernetesObject[] {
+): readonly (KubernetesObject & Readonly<Record<string, unknown>>)[] {
   const labels = { "bascule.dev/release": release, "bascule.dev/version": name };
   const environment = { VERSION: name, BASCULE_VERSION: name, ...behaviour };
   const container = {

@@ -3,7 +3,7 @@ import type { RequestMatch, VersionId, Weights } from "@bascule/core";
 import { z } from "zod";
 import { mustBeAble, type RouterAbilities } from "./abilities.ts";
 import type { Spec, TrafficObject } from "./object-router.ts";
-import { affinityCookie, cookiePattern, escapeRegex, setCookie } from "./request-rules.ts";
+import { affinityCookie, cookiePattern, setCookie, wholeValuePattern } from "./request-rules.ts";
 import { pick, portNumber } from "./service-shape.ts";
 import { integerWeights, percentWeights } from "./backend-weights.ts";
 
@@ -167,12 +167,11 @@ function nameOf({ name, namespace }: z.infer<typeof backendSchema>): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
-function headerOf({ header, cookie, exact, prefix, regex }: RequestMatch) {
-  const value = { exact, prefix, regex };
+function headerOf({ header, cookie, ...value }: RequestMatch) {
   if (cookie !== undefined) return { name: "Cookie", type: "RegularExpression", value: cookiePattern(cookie, value) };
   const name = header ?? "";
-  if (exact !== undefined) return { name, type: "Exact", value: exact };
-  return { name, type: "RegularExpression", value: regex ?? `${escapeRegex(prefix ?? "")}.*` };
+  if (value.exact !== undefined) return { name, type: "Exact", value: value.exact };
+  return { name, type: "RegularExpression", value: wholeValuePattern(value) };
 }
 
 function cookieHeader(cookie: string, version: VersionId) {

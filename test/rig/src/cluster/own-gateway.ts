@@ -55,11 +55,13 @@ const configuration = {
   },
 };
 
+type Manifest = KubernetesObject & Readonly<Record<string, unknown>>;
+
 const userName = "bascule-gateway";
 const read = ["get", "list", "watch"];
 
 /** https://doc.traefik.io/traefik/reference/install-configuration/providers/kubernetes/kubernetes-gateway/ */
-const objects: readonly KubernetesObject[] = [
+const objects: readonly Manifest[] = [
   {
     apiVersion: "rbac.authorization.k8s.io/v1",
     kind: "ClusterRole",
@@ -102,7 +104,7 @@ const objects: readonly KubernetesObject[] = [
   },
 ];
 
-async function apply(cluster: Cluster, wanted: readonly KubernetesObject[]): Promise<void> {
+async function apply(cluster: Cluster, wanted: readonly Manifest[]): Promise<void> {
   const api = KubernetesObjectApi.makeApiClient(clientConfiguration(cluster));
   for (const object of wanted) {
     await api.patch(object, undefined, undefined, fieldManager, true, PatchStrategy.ServerSideApply);
