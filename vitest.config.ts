@@ -21,6 +21,7 @@ export default defineConfig({
           include: [
             "packages/*/src/**/*.test.ts",
             "test/rig/src/**/*.test.ts",
+            "test/bench/src/**/*.test.ts",
             "test/*.test.ts",
             "test/verification/**/*.test.ts",
           ],
