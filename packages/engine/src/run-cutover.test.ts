@@ -1,6 +1,15 @@
 import {
+  analysis,
+  experiment,
+  mirror,
   nextEntry,
+  pause,
   planOf,
+  route,
+  runHook,
+  scale,
+  setWeight,
+  soak,
   type JournalEntry,
   type JournalFact,
   type Marker,
@@ -106,6 +115,13 @@ async function play(scene: Scene = {}): Promise<Played> {
       renew: async (marker) => {
         mustBeOurs(marker);
         renewals.push(marker);
+        if (object?.marker) {
+          const isLater = object.marker.step > marker.step;
+          object = {
+            ...object,
+            marker: isLater ? { ...object.marker, leaseUntilMs: marker.leaseUntilMs } : marker,
+          };
+        }
         return { abortRequested: false };
       },
       release: async (marker, memory) => {
@@ -208,6 +224,13 @@ const hangs = (_first: unknown, ...rest: unknown[]) =>
     const signal = rest.at(-1);
     if (signal instanceof AbortSignal) signal.addEventListener("abort", () => reject(new Error("aborted")));
   });
+
+/** Hangs at the first call, and is done at once afterwards. */
+const hangsOnce = () => {
+  let calls = 0;
+  return (_name: string, signal: AbortSignal): Promise<void> =>
+    calls++ === 0 ? hangs(undefined, signal) : Promise.resolve();
+};
 
 describe("a good candidate", () => {
   it("is verified, gets the traffic, is verified in service, is held and committed", async () => {
@@ -602,5 +625,470 @@ describe("a journal that cannot be written", () => {
     });
     expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "verification-failed" } });
     expect(router).toMatchObject({ weights: { old: 100 }, marker: null });
+  });
+});
+
+describe("steps", () => {
+  const steps = [
+    route([{ header: "x-beta", exact: "yes" }]),
+    mirror(10),
+    scale({ percent: 50 }),
+    setWeight(20),
+    soak(1_000),
+    analysis({ probes: ["answers"] }),
+    experiment(8_000),
+    runHook("sync", { limitMs: 1_000, undo: "stop sync" }),
+    runHook("stop writes", { limitMs: 1_000, undo: "allow writes", startsReadOnly: true }),
+  ];
+  const parallel = planOf("parallel", { steps, closing: [runHook("end sync", { limitMs: 1_000 })], holdMs: 1_000 });
+
+  it("of every kind are taken in their order, and the rules end with the last one", async () => {
+    const { outcome, calls, router } = await play({ plan: parallel });
+    expect(outcome).toMatchObject({ phase: "committed", weights: { new: 100 } });
+    expect(calls).toEqual([
+      "claim 1",
+      'shift {"old":100} with matches',
+      'shift {"old":100} with matches, mirrorPercent',
+      'scale new {"percent":50}',
+      'shift {"new":20,"old":80} with matches, mirrorPercent',
+      "hook sync",
+      "hook stop writes",
+      'scale new {"percent":100}',
+      'shift {"new":100}',
+      "hook end sync",
+      "release",
+    ]);
+    expect(router).toEqual({
+      weights: { new: 100 },
+      marker: null,
+      shape: "declared",
+      memory: { history: ["new"] },
+    });
+  });
+
+  it("that fail in the middle go back, and hooks are taken back in reverse order when nobody is connected any more", async () => {
+    const { outcome, calls, router, facts } = await play({
+      plan: parallel,
+      ports: (usual) => ({
+        prober: {
+          measure: async (wanted, signal) => {
+            const measurement = await usual.prober.measure(wanted, signal);
+            const isSwitched = wanted.target === "service" && !("old" in wanted.expected);
+            return isSwitched ? { ...measurement, verdict: "fail", message: "measured 500" } : measurement;
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", weights: { old: 100 }, stableVerified: true });
+    expect(calls.slice(calls.indexOf('shift {"new":100}'))).toEqual([
+      'shift {"new":100}',
+      'restore {"old":100}',
+      "disconnect new",
+      "hook allow writes",
+      "hook stop sync",
+      "release",
+    ]);
+    expect(router).toMatchObject({ weights: { old: 100 }, marker: null, shape: "original" });
+    expect(facts.filter(({ kind }) => kind === "readOnlyMoment")).toHaveLength(1);
+  });
+
+  it("that cannot be sized go back, and say which limit was passed", async () => {
+    const { outcome, calls } = await play({
+      plan: planOf("progressive", { steps: [scale({ replicas: 3 }), setWeight(20)], scaleLimitMs: 30_000 }),
+      ports: () => ({ workload: { scale: hangs } }),
+    });
+    expect(outcome).toMatchObject({
+      phase: "rolledBack",
+      reason: { code: "scale-failed", message: "scale was not done within 30 s" },
+    });
+    expect(calls).toEqual(["claim 1", 'restore {"old":100}', "release"]);
+  });
+
+  it("of a router that splits by sizes have as long as sizes may take", async () => {
+    const slowly = (usual: CutoverPorts, at: FakeClock) => ({
+      router: {
+        shift: async (...call: Parameters<Router["shift"]>) => {
+          await at.sleep(20_000);
+          return usual.router.shift(...call);
+        },
+      },
+    });
+    const { outcome } = await play({ plan: planOf("blueGreen", { scaleLimitMs: 30_000 }), ports: slowly });
+    expect(outcome.phase).toBe("committed");
+    expect((await play({ ports: slowly })).outcome).toMatchObject({
+      phase: "rolledBack",
+      reason: { message: "shift was not done within 10 s" },
+    });
+  });
+
+  it("that compare fail a candidate that is worse than the stable version", async () => {
+    const { outcome } = await play({
+      plan: parallel,
+      ports: (usual) => ({
+        prober: {
+          measure: async (wanted, signal) => {
+            const measurement = await usual.prober.measure(wanted, signal);
+            const isLate = wanted.target === "candidate" && wanted.sequence > 10;
+            return isLate ? { ...measurement, verdict: "fail" } : measurement;
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", reason: { code: "verification-failed" } });
+    if (outcome.phase === "rolledBack")
+      expect(outcome.reason.message).toContain("answers: the candidate failed 69 of 80");
+  });
+});
+
+describe("a hook", () => {
+  const hooked = (change: { readonly limitMs?: number; readonly readOnlyLimitMs?: number } = {}) =>
+    planOf("parallel", {
+      steps: [
+        runHook("sync", { limitMs: 60_000, undo: "stop sync" }),
+        runHook("stop writes", { limitMs: change.limitMs ?? 60_000, undo: "allow writes", startsReadOnly: true }),
+      ],
+      readOnlyLimitMs: change.readOnlyLimitMs,
+    });
+
+  it("is written down on the router before it runs, with what takes it back", async () => {
+    const { renewals } = await play({ plan: hooked() });
+    expect(renewals.slice(0, 2).map(({ undo }) => undo)).toEqual([["stop sync"], ["allow writes", "stop sync"]]);
+    expect(renewals[1]?.readOnly).toMatchObject({ undoBefore: 1 });
+  });
+
+  it("that is not written down does not run", async () => {
+    const { outcome, calls } = await play({
+      plan: hooked(),
+      ports: () => ({ router: { renew: () => Promise.reject(new RouterConflict("another run has the router")) } }),
+    });
+    expect(outcome).toMatchObject({ phase: "unsettled", reason: { code: "taken-over" } });
+    expect(calls).toEqual(["claim 1"]);
+  });
+
+  it("that fails is taken back too, since it may have done a part", async () => {
+    const { outcome, calls } = await play({
+      plan: hooked(),
+      ports: (usual) => ({
+        hooks: {
+          run: async (name, signal) => {
+            await usual.hooks.run(name, signal);
+            if (name === "stop writes") throw new Error("the hook stop writes failed: no such database");
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({
+      phase: "rolledBack",
+      reason: { code: "hook-failed", message: "the hook stop writes failed: no such database" },
+    });
+    expect(calls).toEqual([
+      "claim 1",
+      "hook sync",
+      "hook stop writes",
+      'restore {"old":100}',
+      "disconnect new",
+      "hook allow writes",
+      "hook stop sync",
+      "release",
+    ]);
+  });
+
+  it("has the time that its step gives it", async () => {
+    const { outcome } = await play({
+      plan: hooked({ limitMs: 5_000 }),
+      ports: () => ({ hooks: { run: hangsOnce() } }),
+    });
+    expect(outcome).toMatchObject({
+      phase: "rolledBack",
+      reason: { code: "hook-failed", message: "the hook sync was not done within 60 s" },
+    });
+  });
+
+  it("that takes back has five minutes; when it fails, the marker stays and says what is left", async () => {
+    const { outcome, router, tookMs } = await play({
+      plan: hooked(),
+      ports: (usual) => ({
+        hooks: {
+          run: (name, signal) => {
+            if (name === "stop writes") return Promise.reject(new Error("no such database"));
+            return name === "stop sync" ? hangs(name, signal) : usual.hooks.run(name, signal);
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "unsettled", cause: "the hook stop sync was not done within 300 s" });
+    expect(router?.marker).toMatchObject({ transaction: "ours", undo: ["stop sync"] });
+    expect(tookMs).toBeGreaterThanOrEqual(300_000);
+  });
+
+  it("that was left to be taken back by a run that is gone is taken back before anything else", async () => {
+    const { outcome, calls, facts } = await play({
+      before: {
+        weights: { new: 100 },
+        marker: markerOf({
+          undo: ["allow writes", "stop sync"],
+          readOnly: { sinceMs: startMs - 5_000, undoBefore: 1 },
+        }),
+      },
+    });
+    expect(outcome.phase).toBe("committed");
+    expect(calls).toEqual([
+      "claim 4",
+      'restore {"old":100}',
+      "disconnect new",
+      "hook allow writes",
+      "hook stop sync",
+      'shift {"new":100}',
+      "release",
+    ]);
+    expect(facts).toContainEqual({ kind: "readOnlyMoment", durationMs: 5_000 });
+  });
+});
+
+describe("the moment in which nobody can write", () => {
+  const plan = planOf("parallel", {
+    steps: [
+      runHook("stop writes", { limitMs: 60_000, undo: "allow writes", startsReadOnly: true }),
+      runHook("last sync", { limitMs: 60_000 }),
+    ],
+    readOnlyLimitMs: 10_000,
+    holdMs: 0,
+  });
+  const syncing =
+    (lastsMs: number): NonNullable<Scene["ports"]> =>
+    (usual, at) => ({
+      hooks: {
+        run: async (name, signal) => {
+          if (name === "last sync") await at.sleep(lastsMs, signal);
+          if (signal.aborted) throw new Error("stopped");
+          return usual.hooks.run(name, signal);
+        },
+      },
+    });
+
+  it("is measured until traffic has moved", async () => {
+    const { outcome, facts } = await play({ plan, ports: syncing(7_000) });
+    expect(outcome.phase).toBe("committed");
+    expect(facts).toContainEqual({ kind: "readOnlyMoment", durationMs: 7_000 });
+  });
+
+  it("ends whatever is under way when it lasts too long, and people can write again", async () => {
+    const { outcome, calls, facts, tookMs } = await play({ plan, ports: syncing(40_000) });
+    expect(outcome).toMatchObject({
+      phase: "rolledBack",
+      weights: { old: 100 },
+      reason: {
+        code: "read-only-too-long",
+        message:
+          "Nobody could write for 10001 ms, more than readOnlyLimitMs = 10000. Make the last synchronisation shorter, or raise the limit",
+      },
+    });
+    expect(calls).toEqual([
+      "claim 1",
+      "hook stop writes",
+      'restore {"old":100}',
+      "disconnect new",
+      "hook allow writes",
+      "release",
+    ]);
+    expect(facts).toContainEqual({ kind: "readOnlyMoment", durationMs: 10_001 });
+    expect(tookMs).toBeLessThan(15_000);
+  });
+
+  it("is not watched any more once it is over", async () => {
+    const { outcome } = await play({
+      plan: planOf("parallel", {
+        steps: [runHook("stop writes", { limitMs: 60_000, undo: "allow writes", startsReadOnly: true })],
+        readOnlyLimitMs: 10_000,
+        holdMs: 60_000,
+      }),
+    });
+    expect(outcome.phase).toBe("committed");
+  });
+});
+
+describe("probes in the background", () => {
+  const background = (startingStep = 0): Plan =>
+    planOf("progressive", { steps: [setWeight(20), soak(60_000)], background: { startingStep, probes: ["errors"] } });
+  /** The service's errors show from so many milliseconds on, and to this probe alone. */
+  const failingFrom =
+    (fromMs: number): NonNullable<Scene["ports"]> =>
+    (usual, at) => ({
+      prober: {
+        measure: async (wanted, signal) => {
+          const measurement = await usual.prober.measure(wanted, signal);
+          const isBad = wanted.probe.name === "errors" && at.nowMs() - startMs >= fromMs;
+          return isBad ? { ...measurement, verdict: "fail", message: "measured 7 % of errors" } : measurement;
+        },
+      },
+    });
+  const probes: CutoverRequest["probes"] = [
+    { kind: "tcp", name: "answers", count: 2 },
+    { kind: "tcp", name: "errors", count: 1, intervalMs: 1_000, targets: ["service"] },
+  ];
+
+  it("end the step under way as soon as they fail, and everything goes back", async () => {
+    const hooks: string[] = [];
+    const plan = planOf("parallel", {
+      steps: [setWeight(20), runHook("sync", { limitMs: 60_000, undo: "stop sync" })],
+      background: { probes: ["errors"] },
+    });
+    const { outcome, calls, tookMs } = await play({
+      plan,
+      request: () => ({ probes }),
+      ports: (usual, at) => ({
+        ...failingFrom(20_000)(usual, at),
+        hooks: {
+          run: async (name, signal) => {
+            hooks.push(name);
+            if (name === "sync") await hangs(name, signal);
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({
+      phase: "rolledBack",
+      weights: { old: 100 },
+      reason: { code: "verification-failed", message: expect.stringContaining("measured 7 % of errors") as string },
+    });
+    expect(hooks).toEqual(["sync", "stop sync"]);
+    expect(calls.at(-1)).toBe("release");
+    expect(tookMs).toBeLessThan(25_000);
+  });
+
+  it("go on through all steps, and are written down", async () => {
+    const { outcome, facts } = await play({ plan: background(), request: () => ({ probes }) });
+    expect(outcome.phase).toBe("committed");
+    const measured = facts.filter((fact) => fact.kind === "measured" && fact.measurement.probe === "errors");
+    expect(measured.length).toBeGreaterThan(60);
+  });
+
+  it("begin with their step", async () => {
+    const measuredBeforeTheSoak = async (startingStep: number) => {
+      const { facts } = await play({ plan: background(startingStep), request: () => ({ probes }) });
+      const kinds = facts.map((fact) =>
+        fact.kind === "measured" ? fact.measurement.probe : fact.kind === "stepStarted" ? fact.description : fact.kind,
+      );
+      const soaking = kinds.indexOf("stay there for 60 s, and go on verifying");
+      return kinds.slice(0, soaking).filter((kind) => kind === "errors").length;
+    };
+    // The verification of the weight measures with all probes of the service, until both versions have answered.
+    expect(await measuredBeforeTheSoak(1)).toBe(2);
+    expect(await measuredBeforeTheSoak(0)).toBeGreaterThan(2);
+  });
+
+  it("do not stop the way back", async () => {
+    const { outcome, calls } = await play({
+      plan: background(),
+      request: () => ({ probes }),
+      ports: (usual, at) => ({
+        ...failingFrom(5_000)(usual, at),
+        router: {
+          restore: async (origin, marker, signal) => {
+            await at.sleep(30_000, signal);
+            return usual.router.restore(origin, marker, signal);
+          },
+        },
+      }),
+    });
+    expect(outcome).toMatchObject({ phase: "rolledBack", weights: { old: 100 } });
+    expect(calls).toContain('restore {"old":100}');
+  });
+
+  it("that cannot be measured at all are no reason to go on", async () => {
+    const plan = planOf("progressive", { steps: [soak(60_000)], background: { probes: ["hmoe"] } });
+    expect((await play({ plan, request: () => ({ probes }) })).outcome).toMatchObject({
+      phase: "rolledBack",
+      reason: { message: 'there is no probe "hmoe" to measure with' },
+    });
+  });
+});
+
+describe("a pause", () => {
+  const plan = (approved: readonly string[] = []) =>
+    planOf("parallel", {
+      steps: [
+        mirror(10),
+        runHook("sync", { limitMs: 1_000, undo: "stop sync" }),
+        setWeight(20),
+        pause("look"),
+        runHook("stop writes", { limitMs: 1_000, undo: "allow writes", startsReadOnly: true }),
+      ],
+      approved,
+      holdMs: 0,
+    });
+  const transaction = (router: Played["router"], approved: readonly string[] = []) => {
+    const { marker: _marker, ...before } = router ?? { weights: {}, marker: null };
+    return { plan: plan(approved), before };
+  };
+  const stable = (candidate = "new", approved: readonly string[] = []) => ({
+    request: () => ({
+      transaction: {
+        id: "ours",
+        candidate,
+        stable: "old",
+        plan: plan(approved),
+        owner: { host: "here", processId: 7, processStart: "boot/7" },
+        leaseMs,
+      },
+    }),
+  });
+
+  it("ends the update well, with what the plan says at it, and the next one goes on", async () => {
+    const first = await play({ plan: plan(), ...stable() });
+    expect(first.outcome).toMatchObject({ phase: "committed", weights: { new: 20, old: 80 } });
+    expect(first.progress.at(-1)).toBe(
+      'end this update here, with both versions in service, until a later commit approves "look"',
+    );
+    expect(first.router).toMatchObject({
+      weights: { new: 20, old: 80 },
+      mirrorPercent: 10,
+      marker: null,
+      memory: { rest: { candidate: "new", pause: "look", undo: ["stop sync"] } },
+    });
+    const second = await play({ ...transaction(first.router, ["look"]), ...stable("new", ["look"]) });
+    expect(second.outcome).toMatchObject({ phase: "committed", weights: { new: 100 }, memory: { history: ["new"] } });
+    expect(second.calls).toEqual([
+      "claim 1",
+      'shift {"new":20,"old":80} with mirrorPercent',
+      "hook stop writes",
+      'shift {"new":100}',
+      "release",
+    ]);
+  });
+
+  it("is given up for the version in service, which serves all the while, and then alone", async () => {
+    const first = await play({ plan: plan(), ...stable() });
+    const { outcome, calls, router } = await play({ ...transaction(first.router), ...stable("old") });
+    expect(outcome).toMatchObject({ phase: "committed", weights: { old: 100 } });
+    expect(calls).toEqual([
+      "claim 1",
+      'restore {"old":100}',
+      "disconnect new",
+      "hook stop sync",
+      'shift {"old":100}',
+      "release",
+    ]);
+    expect(router).toEqual({ weights: { old: 100 }, marker: null, shape: "declared", memory: { history: ["old"] } });
+  });
+
+  it("is not gone back to when the next update fails: the candidate has nothing any more, and its hooks are taken back", async () => {
+    const first = await play({ plan: plan(), ...stable() });
+    const second = await play({
+      ...transaction(first.router, ["look"]),
+      ...stable("new", ["look"]),
+      health: { new: "fail" },
+    });
+    expect(second.outcome).toMatchObject({ phase: "rolledBack", weights: { old: 100 }, stableVerified: true });
+    expect(second.calls).toEqual([
+      "claim 1",
+      'shift {"new":20,"old":80} with mirrorPercent',
+      'restore {"old":100}',
+      "disconnect new",
+      "hook stop sync",
+      "release",
+    ]);
+    expect(second.router).not.toHaveProperty("mirrorPercent");
+    expect(second.router?.memory).not.toHaveProperty("rest");
   });
 });

@@ -75,12 +75,12 @@ export async function runCutover(request: CutoverRequest, ports: CutoverPorts): 
       const transition = next(state, event, ports.clock.nowMs());
       state = transition.state;
       interruption.follow(state);
-      background.follow(state);
       for (const fact of transition.facts) {
         if (fact.kind === "stepStarted") onProgress?.(fact.description);
         if (fact.kind === "rollbackStarted") onProgress?.(`rolling back: ${fact.reason.message}`);
         await record(fact);
       }
+      background.follow(state);
       if (isOutcome(state)) return state;
       if (!transition.action)
         throw new Error(`The phase ${state.phase} has nothing left to do; this is a defect of the state machine.`);
@@ -207,6 +207,7 @@ async function attempt(
           propagationLimitMs: plan.propagationLimitMs,
           holdMs: action.holdMs,
           nobodyServedBefore: action.nobodyServedBefore,
+          isReshaped: request.transaction.isReshaped,
           names: action.probes,
           mirrored: action.mirrored,
           inStep: action.inStep,
