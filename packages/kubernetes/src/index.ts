@@ -1,10 +1,12 @@
 export {
   analysis,
   BasculeError,
+  difference,
   experiment,
   mirror,
   pause,
   route,
+  runHook,
   scale,
   setWeight,
   soak,
@@ -19,6 +21,9 @@ export type { Autoscale } from "./components/autoscale.ts";
 export { BlueGreenDeployment, type BlueGreenDeploymentArgs } from "./components/blue-green-deployment.ts";
 export { Cutover, type CutoverArgs } from "./components/cutover.ts";
 export { DirectDeployment, type DirectDeploymentArgs } from "./components/direct-deployment.ts";
+export type { HookInput } from "./components/hook-input.ts";
+export type { DataArgs, LagArgs, MirrorArgs, ParallelReleaseArgs } from "./components/parallel-args.ts";
+export { ParallelDeployment, type ParallelDeploymentArgs } from "./components/parallel-deployment.ts";
 export { http, type HttpProbeInput, type ProbeInput } from "./components/probe-input.ts";
 export { ProgressiveDeployment, type ProgressiveDeploymentArgs } from "./components/progressive-deployment.ts";
 export type {

@@ -30,8 +30,8 @@ export class Cutover extends pulumi.dynamic.Resource {
 
   constructor(name: string, args: CutoverArgs, options: pulumi.CustomResourceOptions = {}) {
     const outputs = { weights: undefined, transaction: undefined, journal: undefined, details: undefined };
-    // Headers of probes and the kubeconfig may be secret; the outputs repeat the inputs, so they are marked too.
-    const merged = pulumi.mergeOptions(options, { additionalSecretOutputs: ["probes", "cluster"] });
+    // Headers of probes, what hooks are told and the kubeconfig may be secret; the outputs repeat the inputs, so they are marked too.
+    const merged = pulumi.mergeOptions(options, { additionalSecretOutputs: ["probes", "hooks", "cluster"] });
     super(provider, name, { ...args, ...outputs }, merged, "bascule", "Cutover");
   }
 }

@@ -1,4 +1,4 @@
-import { http as coreHttp, type HttpProbe, type TcpProbe } from "@bascule/core";
+import { http as coreHttp, type DifferenceProbe, type HttpProbe, type LagProbe, type TcpProbe } from "@bascule/core";
 import type * as pulumi from "@pulumi/pulumi";
 
 /** An HTTP probe of which the values of the headers may be outputs, and secret. */
@@ -7,7 +7,7 @@ export type HttpProbeInput = Omit<HttpProbe, "headers"> & {
 };
 
 /** A probe as a program declares it. */
-export type ProbeInput = HttpProbeInput | TcpProbe;
+export type ProbeInput = HttpProbeInput | TcpProbe | DifferenceProbe | LagProbe;
 
 /**
  * A probe that asks over HTTP, on a connection of its own each time.

@@ -65,7 +65,7 @@ const releaseFields = {
   recordsDirectory: z.string().min(1).optional(),
 };
 
-const stagedFields = {
+export const stagedFields = {
   stable: versionSpecSchema.optional(),
   promotion: z.enum(["automatic", "approved"]).optional(),
   approved: z.array(z.string().min(1)).optional(),
@@ -76,7 +76,7 @@ const stagedFields = {
 };
 
 /** What a component's arguments must be: those of every release, and its own. */
-function argsSchema<Fields extends z.ZodRawShape>(fields: Fields) {
+export function argsSchema<Fields extends z.ZodRawShape>(fields: Fields) {
   return z
     .strictObject({ ...releaseFields, ...fields })
     .superRefine((args: { readonly environment?: unknown; readonly verify?: unknown }, context) => {

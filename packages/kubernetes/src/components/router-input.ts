@@ -1,5 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import type { MirrorSpec } from "../mirror/mirror-spec.ts";
 import { httpRouteShapeSchema } from "../router/http-route-router.ts";
 import { ingressNginxShapeSchema } from "../router/ingress-nginx-router.ts";
 import { istioShapeSchema } from "../router/istio-router.ts";
@@ -101,6 +102,8 @@ export interface RouterSurroundings {
     readonly labels: Readonly<Record<string, string>>;
     readonly annotations: Readonly<Record<string, string>>;
   };
+  /** How requests to a Service are copied. */
+  readonly mirror?: MirrorSpec | undefined;
 }
 
 const defaultLimit = "25%";
@@ -119,7 +122,7 @@ export function routerShape(input: RouterInput, surroundings: RouterSurroundings
   const routed = { name, namespace, servicePort };
   switch (input.kind) {
     case "service":
-      return { kind: "service", ...service };
+      return { kind: "service", ...service, ...(surroundings.mirror ? { mirror: surroundings.mirror } : {}) };
     case "replicas":
       return {
         kind: "replicas",
