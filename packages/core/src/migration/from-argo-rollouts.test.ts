@@ -187,6 +187,15 @@ describe("a canary of Argo Rollouts with traffic routing", () => {
     expect(stepsFromArgoRollouts(spec).options.holdMs).toBe(60_000);
   });
 
+  it("has no use for the limits of numbers of Pods", () => {
+    const spec = { strategy: { canary: { trafficRouting: { nginx: {} }, maxSurge: "25%", maxUnavailable: 0 } } };
+    expect(stepsFromArgoRollouts(spec).notes).toEqual([
+      "trafficRouting: choose the router of the component",
+      "maxSurge: has a meaning without traffic routing only",
+      "maxUnavailable: has a meaning without traffic routing only",
+    ]);
+  });
+
   it("is a plan of ours", () => {
     const { strategy, options } = stepsFromArgoRollouts(routed({ setWeight: 10 }, { pause: { duration: "1m" } }));
     expect(planOf(strategy, options).steps).toEqual([

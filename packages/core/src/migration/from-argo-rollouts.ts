@@ -111,6 +111,12 @@ const explanations = {
   scaleDownDelaySeconds: "has a meaning with traffic routing only; the hold of the plan has its default",
 };
 
+/** Argo Rollouts takes no notice of these beside traffic routing. */
+const ofRouted = {
+  maxSurge: "has a meaning without traffic routing only",
+  maxUnavailable: "has a meaning without traffic routing only",
+};
+
 /**
  * Turns the `spec` of a Rollout (Argo Rollouts, argoproj.io/v1alpha1) into options of ours. The plan that is made of them verifies
  * the candidate before it has traffic, and the service at each weight. With traffic routing the candidate's size follows its weight,
@@ -144,7 +150,11 @@ function fromCanary(canary: Canary): MigratedPlan {
     strategy: "progressive",
     options: { steps, ...(isRouted ? { previewReplicas: 1, holdMs: scaleDownDelaySeconds * 1_000 } : {}) },
     notes: [
-      ...notesOn(canary, isRouted ? ["steps", "scaleDownDelaySeconds"] : ["steps"], explanations),
+      ...notesOn(
+        canary,
+        isRouted ? ["steps", "scaleDownDelaySeconds"] : ["steps"],
+        isRouted ? { ...explanations, ...ofRouted } : explanations,
+      ),
       ...canary.steps.flatMap((step, index) => notesOnStep(step, `step ${index + 1}`, isRouted)),
     ],
   };
