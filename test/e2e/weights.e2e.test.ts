@@ -8,6 +8,8 @@ const ratePerSecond = 200;
 const requests = 5_000;
 const tolerancePoints = 3;
 
+const briefly = [{ kind: "shift", weightPercent: 50 }];
+
 const shift = (weightPercent: number) => ({ kind: "shift", weightPercent });
 const soak = (durationMs: number) => ({ kind: "soak", durationMs });
 const pause = (name: string) => ({ kind: "pause", name, isApproved: false });
@@ -19,7 +21,7 @@ describe("a progressive release by the weights of an HTTPRoute, with a real data
 
   const settings = (plan: object, others: Readonly<Record<string, string>> = {}) => ({
     strategy: "progressive",
-    plan: JSON.stringify({ router, holdMs: 1_000, ...plan }),
+    plan: JSON.stringify({ router, steps: briefly, holdMs: 1_000, ...plan }),
     stable: "",
     ...others,
   });
@@ -72,7 +74,8 @@ describe("a progressive release by the weights of an HTTPRoute, with a real data
     for (const [index, weight] of weights.entries()) {
       expect(Math.abs((seen[index] ?? 0) - weight)).toBeLessThanOrEqual(tolerancePoints);
     }
-    const done = await release("v3");
+    const approved = weights.map((weight) => `at ${weight}`);
+    const done = await release("v3", { steps, approved }, { settings: { stable: "v2" } });
     expect(done.exitCode, done.output).toBe(0);
     expect(await sharesOf(entrance, 100)).toEqual({ v3: 100 });
   });
@@ -105,7 +108,7 @@ describe("a progressive release by the weights of an HTTPRoute, with a real data
     expect(await ask(entrance, { cookie: "theme=dark; group=staff-7" })).toMatchObject({ version: "v5" });
     expect(await ask(entrance, { "x-beta": "no", cookie: "group=guest" })).toMatchObject({ version: "v3" });
     expect(await sharesOf(entrance, 200)).toEqual({ v3: 100 });
-    const done = await release("v5");
+    const done = await release("v5", { steps, approved: ["beta"] }, { settings: { stable: "v3" } });
     expect(done.exitCode, done.output).toBe(0);
     expect(await ask(entrance)).toMatchObject({ version: "v5" });
   });

@@ -151,10 +151,30 @@ describe("after a shift", () => {
     expect(recorded[0]).toMatchObject({ verdict: "fail", message: "old answered instead of new 100 %" });
   });
 
-  it("going back and forth between the versions fails, however early", async () => {
-    const { verdict, recorded } = await course([old, pass, old, pass]);
+  it("what passed before an answer of the old version is counted anew: it had traffic before, or another place answered", async () => {
+    const { verdict, recorded, asked } = await course([pass, pass, old, pass]);
+    expect(verdict).toBe("pass");
+    expect(asked).toHaveLength(6);
+    expect(recorded.every(({ answeredBy }) => answeredBy === "new")).toBe(true);
+  });
+
+  it("what failed before an answer of the old version stays counted", async () => {
+    const probes = [{ ...probe, intervalMs: 100, failureLimit: 1 }];
+    expect(await course([fail, old, fail], { probes })).toMatchObject({ verdict: "fail" });
+  });
+
+  it("going back and forth between the versions fails once a shift must have reached everywhere", async () => {
+    const { verdict, recorded, tookMs } = await course((request) => (request.sequence % 2 === 0 ? old : pass));
     expect(verdict).toBe("fail");
+    expect(tookMs).toBeGreaterThan(1_000);
     expect(recorded.at(-1)).toMatchObject({ verdict: "fail", message: "old answered instead of new 100 %" });
+  });
+
+  it("where the router's shape changes as well, nobody may be found for a moment, and no longer", async () => {
+    const lost: Sample = { verdict: "fail" };
+    expect(await course([lost, lost, pass], { isReshaped: true })).toMatchObject({ verdict: "pass" });
+    expect(await course([lost], { isReshaped: true })).toMatchObject({ verdict: "fail" });
+    expect(await course([lost, pass])).toMatchObject({ verdict: "fail" });
   });
 
   it("a failure of the new version, or no answer at all, counts from the first on", async () => {

@@ -43,6 +43,8 @@ export interface VerificationRequest {
   readonly propagationLimitMs: number;
   /** Set when no version had traffic before: until the first answer, silence is only early. */
   readonly nobodyServedBefore?: boolean | undefined;
+  /** Set when the router's shape changes with its traffic: what clients ask for may be unknown there for a moment. */
+  readonly isReshaped?: boolean | undefined;
   /** Keep measuring for so long, whatever the counts say. */
   readonly holdMs?: number | undefined;
   /** The names of the probes. Default: all that ask this target. */
@@ -179,9 +181,13 @@ async function runProbe(
     const waitedMs = clock.nowMs() - startedAtMs;
     const isElsewhere = isFromElsewhere(measurement, request.expected);
     const judged = isElsewhere ? answeredByWrongVersion(measurement, request.expected) : measurement;
-    const counts = isElsewhere
-      ? reached || waitedMs > request.propagationLimitMs
-      : !asksService(probe) || !isEarly(measurement, request, reached, waitedMs);
+    const isStillOld = isElsewhere && mayBeOld(request, reached, waitedMs);
+    const counts = isElsewhere ? !isStillOld : !asksService(probe) || !isEarly(measurement, request, reached, waitedMs);
+    if (isStillOld) {
+      reached = false;
+      counters = withoutPasses(counters);
+      answered.clear();
+    }
     if (counts) {
       if (judged.verdict === "pass") reached = true;
       if (judged.answeredBy !== undefined) answered.add(judged.answeredBy);
@@ -205,6 +211,11 @@ async function runProbe(
     await clock.sleep(Math.max(0, beganAtMs + (limits.intervalMs ?? 0) - clock.nowMs()), signal);
     if (signal.aborted) return stopped(probe);
   }
+}
+
+/** What failed stays counted. */
+function withoutPasses(counters: AnalysisCounters): AnalysisCounters {
+  return { ...counters, passed: 0, consecutivePasses: 0 };
 }
 
 /** So many times the measurements that one answer of a version takes on average: that none came by chance has odds of 1 to 22,000. */
@@ -290,15 +301,29 @@ function limitsOf(probe: Probe, request: VerificationRequest, places: number): A
 /** Whether a measurement was made before the shift can have reached clients, so that it proves nothing yet. */
 function isEarly(
   { answeredBy, verdict }: Measurement,
-  { target, nobodyServedBefore, propagationLimitMs, holdMs }: VerificationRequest,
+  { target, nobodyServedBefore, isReshaped, propagationLimitMs, holdMs }: VerificationRequest,
   reached: boolean,
   waitedMs: number,
 ): boolean {
   if (target === "candidate" || reached || holdMs !== undefined || answeredBy !== undefined) return false;
-  // An answer that does not say whose it is may still be the old version's.
-  if (verdict === "pass") return waitedMs < Math.min(anonymousPropagationMs, propagationLimitMs);
+  // An answer that does not say whose it is may still be the old version's, or the router's own.
+  const isSoon = waitedMs < Math.min(anonymousPropagationMs, propagationLimitMs);
+  if (verdict === "pass" || (isReshaped === true && isSoon)) return isSoon;
   // Where nobody answered before, silence is what the old state looks like; anywhere else it is an outage.
   return (target === "stable" || nobodyServedBefore === true) && waitedMs <= propagationLimitMs;
+}
+
+/**
+ * Whether an answer of a version that should have no traffic may still be the old state's. A version that had part of the traffic
+ * before proves nothing by answering, and a data plane of several places learns of a shift at several moments; so what has passed
+ * until then is counted anew. While holding, the shift was proved before.
+ */
+function mayBeOld(
+  { target, propagationLimitMs, holdMs }: VerificationRequest,
+  reached: boolean,
+  waitedMs: number,
+): boolean {
+  return target !== "candidate" && waitedMs <= propagationLimitMs && (holdMs === undefined || !reached);
 }
 
 /** What is compared or copied beside the service's own answers does not wait for a shift to reach clients. */

@@ -167,6 +167,7 @@ async function runFor<Inputs extends PlatformInputs>(
       candidate: inputs.candidate,
       ...(inputs.stable === undefined ? {} : { stable: inputs.stable }),
       plan: inputs.plan,
+      isReshaped: stored !== undefined && !isDeepStrictEqual(stored.router, inputs.router),
       owner: thisProcess(),
       leaseMs,
     };

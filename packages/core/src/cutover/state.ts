@@ -14,6 +14,8 @@ export interface Transaction {
   readonly stable?: VersionId;
   /** The plan as it was declared; what becomes of it depends on where the world is. */
   readonly plan: Plan;
+  /** Set when the router's declared shape changes as well, such as a host name: until that reaches clients, they may find nobody. */
+  readonly isReshaped?: boolean;
   readonly owner: Owner;
   readonly leaseMs: number;
 }
