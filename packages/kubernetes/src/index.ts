@@ -10,7 +10,11 @@ export {
   scale,
   setWeight,
   soak,
+  stepsFromArgoRollouts,
+  stepsFromFlagger,
   tcp,
+  type MigratedCanary,
+  type MigratedPlan,
   type RequestMatch,
   type Step,
 } from "@bascule/core";

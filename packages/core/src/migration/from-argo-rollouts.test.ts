@@ -111,7 +111,7 @@ describe("a canary of Argo Rollouts", () => {
         "strange: not carried over",
         "step 1: write a probe of the service for the analysis template success-rate",
         "step 2: write a comparison of the candidate with the stable version for the experiment",
-        "step 3: requests are copied whatever they match, but only those with a safe method",
+        "step 3: requests are copied whatever they match, also those that write; the mirror of a ParallelDeployment leaves those out",
       ],
     });
   });

@@ -237,7 +237,9 @@ function notesOnStep(step: CanaryStep, name: string, isRouted: boolean): string[
   if (step.experiment)
     return [`${name}: write a comparison of the candidate with the stable version for the experiment`];
   if ((step.setMirrorRoute?.match.length ?? 0) > 0)
-    return [`${name}: requests are copied whatever they match, but only those with a safe method`];
+    return [
+      `${name}: requests are copied whatever they match, also those that write; the mirror of a ParallelDeployment leaves those out`,
+    ];
   return [];
 }
 
