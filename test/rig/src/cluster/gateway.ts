@@ -37,18 +37,19 @@ export async function awaitGateway(
   { namespace, name }: Pick<Gateway, "namespace" | "name">,
   onTimeout: () => string = () => "",
 ): Promise<Gateway> {
-  const title = `the Gateway ${namespace}/${name}`;
+  const title = `Gateway ${namespace}/${name}`;
   const api = clientConfiguration(cluster).makeApiClient(CustomObjectsApi);
   const reference = { group: "gateway.networking.k8s.io", version: "v1", plural: "gateways", namespace, name };
   let found: z.infer<typeof gatewaySchema> | undefined;
   await waitFor(
-    `${title} to be programmed and to have an address`,
+    `the ${title} to be programmed and to have an address`,
     programmedLimitMs,
     async () => {
       try {
         found = gatewaySchema.parse(await api.getNamespacedCustomObject(reference));
       } catch (thrown) {
-        if (thrown instanceof ApiException && thrown.code === 404) return false;
+        if (thrown instanceof ApiException && thrown.code === 404)
+          throw new Error(`There is no ${title}.`, { cause: thrown });
         throw thrown;
       }
       const { conditions, addresses } = found.status;
@@ -61,12 +62,12 @@ export async function awaitGateway(
   );
   if (!listener) {
     throw new Error(
-      `None of the listeners of ${title} is of protocol HTTP with allowedRoutes.namespaces.from "All", which the tests need: add one.`,
+      `None of the listeners of the ${title} is of protocol HTTP with allowedRoutes.namespaces.from "All", which the tests need: add one.`,
     );
   }
   const gateway = { namespace, name, host: found?.status.addresses[0]?.value ?? "", port: listener.port };
   await waitFor(
-    `${title} to answer at ${gateway.host}:${gateway.port}, which this host has to reach`,
+    `the ${title} to answer at ${gateway.host}:${gateway.port}, which this host has to reach`,
     programmedLimitMs,
     () => answers(gateway),
     onTimeout,
