@@ -1,112 +1,85 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Marker, VersionId, Weights } from "@bascule/core";
+import type { Marker, Origin, VersionId } from "@bascule/core";
 import { z } from "zod";
 import { ApiError, type Api } from "./api.ts";
+import { fencedObjects, placeOf } from "./fenced-objects.ts";
 import { releaseLabel } from "./labels.ts";
-import type { Annotations } from "./router/markers.ts";
-import { contains, liveObjectSchema, type LiveObject, type ObjectRouter } from "./router/object-router.ts";
+import { liveObjectSchema, type ObjectRouter } from "./router/object-router.ts";
+
+type Spec = Readonly<Record<string, unknown>>;
 
 export interface AutoscalerOptions {
   readonly release: string;
   readonly namespace: string;
   /** Its spec (autoscaling/v2) but for `scaleTargetRef`. `undefined`: none, so that one that was declared before goes. */
-  readonly spec: Readonly<Record<string, unknown>> | undefined;
+  readonly spec: Spec | undefined;
 }
 
-const conflictPauseMs = 50;
+const kind = "HorizontalPodAutoscaler";
+
+/** The router's own notes, and the autoscaler's spec as it was; `null`: there was none. */
+const shapeSchema = z.strictObject({ router: z.string(), autoscaler: z.record(z.string(), z.unknown()).nullable() });
 
 /**
  * A router whose release has one HorizontalPodAutoscaler, which sizes the version that serves: it is pointed at a version as soon as
- * that has everything, and back at the former one when traffic goes back. While two versions share the traffic, it sizes the stable
- * one. Without a spec, what an earlier declaration left is removed.
+ * that has everything, and is as it was again when traffic goes back. While two versions share the traffic, it sizes the stable one.
  */
-export function withAutoscaler(
-  router: ObjectRouter,
-  api: Api,
-  { release, namespace, spec }: AutoscalerOptions,
-): ObjectRouter {
-  const collection = `/apis/autoscaling/v2/namespaces/${encodeURIComponent(namespace)}/horizontalpodautoscalers`;
-  const path = `${collection}/${encodeURIComponent(release)}`;
+export function withAutoscaler(router: ObjectRouter, api: Api, options: AutoscalerOptions): ObjectRouter {
+  const { release, namespace, spec } = options;
+  const place = placeOf(kind, namespace, release);
+  const objects = fencedObjects(api, release, (marker, signal) => router.confirm(marker, signal));
 
-  const read = async (signal: AbortSignal): Promise<LiveObject | undefined> => {
+  const readSpec = async (signal: AbortSignal): Promise<Spec | null> => {
+    const path = `${place.collection}/${encodeURIComponent(release)}`;
     try {
-      return await api.send({ method: "GET", path }, liveObjectSchema, signal);
+      const { metadata, spec: found } = await api.send({ method: "GET", path }, liveObjectSchema, signal);
+      return metadata.labels[releaseLabel] === release ? found : null;
     } catch (thrown) {
-      if (thrown instanceof ApiError && thrown.status === 404) return undefined;
       // Who declares no autoscaler needs no right to look for one.
-      if (thrown instanceof ApiError && thrown.status === 403 && spec === undefined) return undefined;
+      const isNone = thrown instanceof ApiError && (thrown.status === 404 || (thrown.status === 403 && !spec));
+      if (isNone) return null;
       throw thrown;
     }
   };
 
-  /** Writes until what is read back is what was wanted. */
-  const settle = async (
-    isSettled: (live: LiveObject | undefined) => boolean | Promise<boolean>,
-    write: (live: LiveObject | undefined) => Promise<unknown>,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    for (;;) {
-      const live = await read(signal);
-      if (await isSettled(live)) return;
-      try {
-        await write(live);
-      } catch (thrown) {
-        if (!(thrown instanceof ApiError && [404, 409].includes(thrown.status))) throw thrown;
-        await sleep(conflictPauseMs, undefined, { signal });
-      }
-    }
+  const ensure = async (wanted: Spec, marker: Marker, signal: AbortSignal): Promise<void> => {
+    const metadata = { name: release, namespace, labels: { [releaseLabel]: release } };
+    await objects.ensure({ apiVersion: "autoscaling/v2", kind, metadata, spec: wanted }, marker, signal);
   };
 
-  const pointAt = (version: VersionId, marker: Marker, signal: AbortSignal): Promise<void> => {
-    if (spec === undefined) return remove(signal);
-    const wanted = { ...spec, scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: version } };
-    let note: Annotations = {};
-    return settle(
-      async (live) => {
-        note = await router.fence(marker, signal);
-        return contains(live?.spec, wanted) && contains(live?.metadata.annotations, note);
-      },
-      async (live) => {
-        const labels = { ...live?.metadata.labels, [releaseLabel]: release };
-        const annotations = { ...live?.metadata.annotations, ...note };
-        const metadata = { ...live?.metadata, name: release, namespace, labels, annotations };
-        const body = { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", metadata, spec: wanted };
-        await api.send(
-          live ? { method: "PUT", path, body } : { method: "POST", path: collection, body },
-          z.unknown(),
-          signal,
-        );
-      },
-      signal,
-    );
+  const removeIfThere = async (marker: Marker | undefined, signal: AbortSignal): Promise<void> => {
+    if ((await readSpec(signal)) !== null) await objects.remove(place, marker, signal);
   };
 
-  const remove = (signal: AbortSignal): Promise<void> =>
-    settle(
-      (live) => live?.metadata.labels[releaseLabel] !== release,
-      () => api.send({ method: "DELETE", path }, z.unknown(), signal),
-      signal,
-    );
+  const pointAt = async (version: VersionId, marker: Marker, signal: AbortSignal): Promise<void> => {
+    if (!spec) return removeIfThere(marker, signal);
+    const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name: version };
+    return ensure({ ...spec, scaleTargetRef }, marker, signal);
+  };
 
   return {
     ...router,
+    observe: async (signal) => {
+      const observation = await router.observe(signal);
+      const shape = { router: observation.shape, autoscaler: await readSpec(signal) };
+      return { ...observation, shape: JSON.stringify(shape) };
+    },
     shift: async (traffic, marker, signal) => {
       await router.shift(traffic, marker, signal);
       if (traffic.weights[marker.candidate] === 100) await pointAt(marker.candidate, marker, signal);
     },
     restore: async (origin, marker, signal) => {
-      await router.restore(origin, marker, signal);
-      const serving = heaviest(origin?.weights ?? {});
-      if (origin === null) await remove(signal);
-      else if (spec && serving !== undefined && (await read(signal))) await pointAt(serving, marker, signal);
+      const former = origin && shapeSchema.parse(JSON.parse(origin.shape));
+      await router.restore(origin && former && withShape(origin, former.router), marker, signal);
+      if (former?.autoscaler) await ensure(former.autoscaler, marker, signal);
+      else await removeIfThere(marker, signal);
     },
     remove: async (signal) => {
       await router.remove(signal);
-      await remove(signal);
+      await removeIfThere(undefined, signal);
     },
   };
 }
 
-function heaviest(weights: Weights): VersionId | undefined {
-  return Object.entries(weights).toSorted(([, left], [, right]) => right - left)[0]?.[0];
+function withShape(origin: Origin, shape: string): Origin {
+  return { ...origin, shape };
 }

@@ -62,6 +62,7 @@ const collections: Readonly<Record<string, string>> = {
   Service: "api/v1/namespaces/{namespace}/services",
   Deployment: "apis/apps/v1/namespaces/{namespace}/deployments",
   PodDisruptionBudget: "apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+  HorizontalPodAutoscaler: "apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
 };
 
 /** The path of the collection that holds a kind of object. */
