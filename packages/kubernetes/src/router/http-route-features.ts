@@ -24,9 +24,10 @@ interface NeededFeature {
 }
 
 /**
- * Refuses a traffic that needs a feature which the GatewayClass does not list. A class that lists nothing says nothing: the field is in
- * the standard definitions since version 1.4 of the Gateway API only, and was dropped silently before. The traffic is then written,
- * and the probes of its step tell. Nothing says in advance whether headers are matched by pattern, which each implementation decides.
+ * Refuses a traffic that needs a feature which the GatewayClass does not list, or of which nobody can tell. An implementation that does
+ * not know a filter has to answer with an error whatever the filter would have worked on, so a copy that is asked for in vain takes the
+ * service from everybody; Traefik 3.7 does so while the route's status says that all is well. Others, such as Traefik 3.5, skip filters
+ * of one backend in silence. Nothing says in advance whether headers are matched by pattern, which each implementation decides.
  */
 export function httpRouteFeatures(api: Api, shape: HttpRouteShape): AroundWrites {
   return {
@@ -34,30 +35,52 @@ export function httpRouteFeatures(api: Api, shape: HttpRouteShape): AroundWrites
       const needed = neededFeatures(traffic);
       if (needed.length === 0) return;
       for (const { name, namespace = shape.namespace } of shape.parentRefs) {
+        const gateway = `the Gateway ${namespace}/${name}`;
         const className = await classOf(api, namespace, name, signal);
-        const listed = className === undefined ? [] : await featuresOf(api, className, signal);
-        const missing = needed.find((feature) => !listed.includes(feature.name));
-        if (listed.length > 0 && missing) {
-          throw new BasculeError(
-            "invalid-input",
-            `The traffic cannot be routed: ${missing.purpose}, for which the GatewayClass ${className ?? ""} of the Gateway ${namespace}/${name} does not list ${missing.name}. Leave it out of the plan, or use a Gateway whose implementation has it.`,
-          );
-        }
+        const listed = className === undefined ? undefined : await featuresOf(api, className, signal);
+        const missing = needed.find((feature) => !listed?.includes(feature.name));
+        if (!missing) continue;
+        throw new BasculeError(
+          "invalid-input",
+          `The traffic cannot be routed: ${missing.purpose}, ${whyNot(missing.name, gateway, className, listed)}`,
+        );
       }
     },
   };
 }
 
+function whyNot(
+  feature: string,
+  gateway: string,
+  className: string | undefined,
+  listed: readonly string[] | undefined,
+): string {
+  const otherwise = "leave it out of the plan, or use a Gateway whose implementation has it.";
+  if (className === undefined || listed === undefined) {
+    const hidden = className === undefined ? gateway : `the GatewayClass ${className} of ${gateway}`;
+    return `but ${hidden} is not there or may not be read, so nobody can tell whether its implementation does that. Allow to get gateways and gatewayclasses, or ${otherwise}`;
+  }
+  if (listed.length === 0) {
+    return `but the GatewayClass ${className} of ${gateway} lists no features, so nobody can tell whether its implementation does that. The standard definitions of the Gateway API know the list since version 1.4: install those, or ${otherwise}`;
+  }
+  return `for which the GatewayClass ${className} of ${gateway} does not list ${feature}. ${otherwise.replace("leave", "Leave")}`;
+}
+
 function neededFeatures({ mirrorPercent, affinity }: Traffic): readonly NeededFeature[] {
   const mirror = "requests are copied to the candidate";
+  const cookie = "users are kept at a version by a cookie";
   return [
     ...(mirrorPercent === undefined ? [] : [{ name: "HTTPRouteRequestMirror", purpose: mirror }]),
     ...(mirrorPercent === undefined || Math.round(mirrorPercent) >= 100
       ? []
       : [{ name: "HTTPRouteRequestPercentageMirror", purpose: `${mirror} in part` }]),
-    // There is no name for doing it for one backend alone; who does it at all is the best guess.
+    // The cookie is set by a filter of one backend. There is a name for changing answers, and one for heeding filters of a backend at
+    // all, which is given to those of requests; there is none for both together.
     ...(affinity
-      ? [{ name: "HTTPRouteResponseHeaderModification", purpose: "users are kept at a version by a cookie" }]
+      ? [
+          { name: "HTTPRouteResponseHeaderModification", purpose: cookie },
+          { name: "HTTPRouteBackendRequestHeaderModification", purpose: cookie },
+        ]
       : []),
   ];
 }
@@ -69,12 +92,11 @@ async function classOf(api: Api, namespace: string, name: string, signal: AbortS
   );
 }
 
-async function featuresOf(api: Api, className: string, signal: AbortSignal): Promise<readonly string[]> {
+async function featuresOf(api: Api, className: string, signal: AbortSignal): Promise<readonly string[] | undefined> {
   const path = `/apis/gateway.networking.k8s.io/v1/gatewayclasses/${encodeURIComponent(className)}`;
-  const features = await unlessHidden(
+  return unlessHidden(
     async () => (await api.send({ method: "GET", path }, classSchema, signal)).status.supportedFeatures,
   );
-  return features ?? [];
 }
 
 /** Gateways and their classes belong to somebody else: who may not read them knows nothing of them. */
