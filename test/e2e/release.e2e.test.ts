@@ -125,6 +125,28 @@ describe("a release on a real cluster, by a real pulumi up", () => {
     expect((await fetch(`http://${address}/`)).headers.get("x-version")).toBe("v5");
   });
 
+  it("takes files, secrets and the autoscaler along with a version", async () => {
+    const plan = {
+      files: { "/etc/web": { "web.conf": "greeting = hello" } },
+      secrets: { TOKEN: { stackSecret: "token" } },
+      autoscale: { maxReplicas: 4 },
+    };
+    const result = await scene.release({ version: "v5", settings: { plan: JSON.stringify(plan) } });
+    expect(result.exitCode, result.output).toBe(0);
+    const served = await scene.namespace.servedVersion();
+    expect(await scene.namespace.autoscaledVersion()).toBe(served);
+    expect(await scene.namespace.configurationOf(served ?? "")).toEqual({
+      files: { "web.conf": "greeting = hello" },
+      secrets: { TOKEN: canary },
+    });
+    expect(result.output).not.toContain(canary);
+    expect(await scene.stack.exportText()).not.toContain(canary);
+
+    const without = await scene.release({ version: "v5", settings: { plan: "{}" } });
+    expect(without.exitCode, without.output).toBe(0);
+    expect(await scene.namespace.autoscaledVersion()).toBeUndefined();
+  });
+
   it("keeps a standby warm, and goes back to it by swapping two names", async () => {
     const withStandby = await scene.release({ version: "v6", settings: { standby: "v5" } });
     expect(withStandby.exitCode, withStandby.output).toBe(0);

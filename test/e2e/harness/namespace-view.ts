@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiException,
   AppsV1Api,
+  AutoscalingV2Api,
   CoreV1Api,
   CustomObjectsApi,
   KubeConfig,
@@ -23,6 +24,7 @@ export function openNamespace(cluster: Cluster, namespace: string) {
   const core = configuration.makeApiClient(CoreV1Api);
   const apps = configuration.makeApiClient(AppsV1Api);
   const custom = configuration.makeApiClient(CustomObjectsApi);
+  const autoscaling = configuration.makeApiClient(AutoscalingV2Api);
   const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
   const readService = () => core.readNamespacedService({ name: "web", namespace });
@@ -45,6 +47,49 @@ export function openNamespace(cluster: Cluster, namespace: string) {
     versions: async () => {
       const deployments = await versionDeployments();
       return deployments.map(({ metadata }) => metadata?.name ?? "").sort();
+    },
+    /** The Pods of all versions that have an address. */
+    versionPods: async () => {
+      const { items } = await core.listNamespacedPod({ namespace, labelSelector: "bascule.dev/version" });
+      return items.flatMap(({ metadata, status }) => {
+        const version = metadata?.labels?.["bascule.dev/version"];
+        return metadata?.name === undefined || version === undefined || status?.podIP === undefined
+          ? []
+          : [{ name: metadata.name, version, address: status.podIP }];
+      });
+    },
+    /** What there is of mirrors, by kind and name. */
+    mirrorObjects: async () => {
+      const selection = { namespace, labelSelector: "bascule.dev/mirror-of" };
+      const [deployments, services, configuration, pods] = await Promise.all([
+        apps.listNamespacedDeployment(selection),
+        core.listNamespacedService(selection),
+        core.listNamespacedConfigMap(selection),
+        core.listNamespacedPod(selection),
+      ]);
+      const named = (kind: string, { items }: { readonly items: readonly { metadata?: { name?: string } }[] }) =>
+        items.map(({ metadata }) => `${kind} ${metadata?.name ?? ""}`);
+      return [
+        ...named("Deployment", deployments),
+        ...named("Service", services),
+        ...named("ConfigMap", configuration),
+        ...named("Pod", pods),
+      ];
+    },
+    /** The version that the release's autoscaler sizes, if there is an autoscaler. */
+    autoscaledVersion: async () => {
+      const { items } = await autoscaling.listNamespacedHorizontalPodAutoscaler({ namespace });
+      return items[0]?.spec?.scaleTargetRef.name;
+    },
+    /** The files and secrets that belong to a version. */
+    configurationOf: async (version: string) => {
+      const files = await core.readNamespacedConfigMap({ name: `${version}-files-0`, namespace });
+      const secret = await core.readNamespacedSecret({ name: version, namespace });
+      const decoded = Object.entries(secret.data ?? {}).map(([key, value]) => [
+        key,
+        Buffer.from(value, "base64").toString(),
+      ]);
+      return { files: files.data, secrets: Object.fromEntries(decoded) as Readonly<Record<string, string>> };
     },
     /** How many Pods each version is asked to have. */
     sizes: async (): Promise<Readonly<Record<string, number>>> => {
