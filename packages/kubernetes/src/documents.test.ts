@@ -40,11 +40,15 @@ describe("an example in the documents", () => {
     expect(typeErrors(examples)).toEqual([]);
   }, 180_000);
 
-  it.each(examples)("$place makes its resources in a stack of production", async ({ code }) => {
-    await mockStack("prod");
-    expect(() => run(code)).not.toThrow();
-    await pulumi.runtime.disconnect();
-  }, 60_000);
+  it.each(examples)(
+    "$place makes its resources in a stack of production",
+    async ({ code }) => {
+      await mockStack("prod");
+      expect(() => run(code)).not.toThrow();
+      await pulumi.runtime.disconnect();
+    },
+    60_000,
+  );
 });
 
 describe("the pictures and previews of a strategy", () => {
