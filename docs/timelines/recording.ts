@@ -214,7 +214,7 @@ function wordsOf(step: Step, candidatePods: number): Pick<Span, "kind" | "words"
   switch (step.kind) {
     case "verify":
       return step.target === "candidate"
-        ? { kind, words: ["verify", "each Pod"], durationMs: timeFor(measuring.candidate, candidatePods) }
+        ? { kind, words: ["verify", "Pods"], durationMs: timeFor(measuring.candidate, candidatePods) }
         : { kind, words: ["verify", "service"], durationMs: timeFor(measuring.service) };
     case "soak":
       return { kind, words: ["stay"], durationMs: step.durationMs };

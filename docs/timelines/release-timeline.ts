@@ -23,7 +23,7 @@ const room: Readonly<Record<Span["kind"], number>> = {
   shift: 0.9,
   route: 1,
   mirror: 1,
-  cleanUp: 1.15,
+  cleanUp: 1.2,
 };
 
 interface Column extends Span {
@@ -169,7 +169,7 @@ function measuredRow(columns: readonly Column[]): string[] {
 }
 
 function measuredAt({ kind, words, traffic }: Span): string {
-  if (kind === "verify") return words.includes("each Pod") ? "each of its Pods" : "as seen by clients";
+  if (kind === "verify") return words.includes("Pods") ? "each of its Pods" : "as seen by clients";
   if (kind === "soak" && traffic.mirrorPercent !== undefined) return "answers are compared";
   if (kind === "soak" || kind === "hold") return "as seen by clients";
   return kind === "experiment" ? "side by side" : "";
