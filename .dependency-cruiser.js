@@ -1,4 +1,6 @@
 const tests = "\\.test\\.ts$";
+/** Tests without a subject of their own: what they are run against comes from whoever imports them. */
+const contracts = "-contract\\.ts$";
 
 /** What a package's published code may import of this repository, beside itself. */
 const allowed = {
@@ -59,7 +61,7 @@ export default {
       severity: "error",
       from: { path: "^(packages/[^/]+|test|stacks|examples)/" },
       // The tests that belong to no package have no dependencies to declare, and take the sources of the entry point.
-      to: { path: "^packages/[^/]+/src/", pathNot: ["^$1/", "/src/index\\.ts$"] },
+      to: { path: "^packages/[^/]+/src/", pathNot: ["^$1/", "/src/index\\.ts$", contracts] },
     },
     {
       name: "no-test-is-imported",
@@ -84,7 +86,7 @@ export default {
       name: "published-code-stands-without-development-dependencies",
       comment: "A package's user does not get them.",
       severity: "error",
-      from: { path: "^packages/[^/]+/src/", pathNot: [tests, "\\.fake\\.ts$"] },
+      from: { path: "^packages/[^/]+/src/", pathNot: [tests, contracts, "\\.fake\\.ts$"] },
       to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["npm", "npm-peer", "type-only"] },
     },
   ],
