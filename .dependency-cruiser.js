@@ -59,7 +59,7 @@ export default {
       name: "packages-are-entered-by-their-front-door",
       comment: "What others may use of a package stands in the exports of its package.json.",
       severity: "error",
-      from: { path: "^(packages/[^/]+|test|stacks|examples)/" },
+      from: { path: "^(packages/[^/]+|test|stacks|examples|docs)/" },
       // The tests that belong to no package have no dependencies to declare, and take the sources of the entry point.
       to: { path: "^packages/[^/]+/src/", pathNot: ["^$1/", "/src/index\\.ts$", contracts] },
     },
