@@ -11,7 +11,7 @@ import { openFakeWorld, type FakeRouterWorld } from "./router-world.fake.ts";
 const group = "/apis/gateway.networking.k8s.io/v1";
 const path = `${group}/namespaces/shop/httproutes/web`;
 
-describe("the HTTPRoute router", () => {
+describe("the HTTPRoute router", { timeout: 60_000 }, () => {
   let world: FakeRouterWorld;
   let scene: RouterScene;
   let router: ObjectRouter;

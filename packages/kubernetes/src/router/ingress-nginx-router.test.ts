@@ -9,7 +9,7 @@ import { openFakeWorld, type FakeRouterWorld } from "./router-world.fake.ts";
 const path = "/apis/networking.k8s.io/v1/namespaces/shop/ingresses/web";
 const nginx = (name: string) => `nginx.ingress.kubernetes.io/${name}`;
 
-describe("the Ingress-NGINX router", () => {
+describe("the Ingress-NGINX router", { timeout: 60_000 }, () => {
   let world: FakeRouterWorld;
   let scene: RouterScene;
   let router: ObjectRouter;

@@ -6,7 +6,7 @@ import { openFakeWorld, type FakeRouterWorld } from "./router-world.fake.ts";
 
 const path = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/web";
 
-describe("the Istio router", () => {
+describe("the Istio router", { timeout: 60_000 }, () => {
   let world: FakeRouterWorld;
   let scene: RouterScene;
   let router: ObjectRouter;

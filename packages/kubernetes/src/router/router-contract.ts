@@ -30,12 +30,15 @@ export {
   type RouterSubject,
 } from "./router-subjects.fake.ts";
 
+/** Long enough for a machine that has much else to do. */
+const options = { timeout: 120_000 };
+
 /** What every router promises, whatever splits the traffic. Declares the tests. */
 export function routerContract(subject: RouterSubject, openWorld: () => Promise<RouterWorld>): void {
   const { kind } = subject;
   const canSplit = routerAbilities(kind).weights;
 
-  describe(`the router of kind ${kind}`, () => {
+  describe(`the router of kind ${kind}`, options, () => {
     let world: RouterWorld;
     let scene: RouterScene;
     let router: ObjectRouter;
@@ -459,7 +462,7 @@ export function trafficContract(subject: RouterSubject, openWorld: () => Promise
   const { kind } = subject;
   const names = { old: "old", next: "new" };
 
-  describe(`the traffic of a router of kind ${kind}`, () => {
+  describe(`the traffic of a router of kind ${kind}`, options, () => {
     let world: RouterWorld;
     let scene: RouterScene;
 

@@ -111,7 +111,7 @@ async function left({ scene }: Stage): Promise<readonly unknown[]> {
   return (await scene.stored()).map(withoutVersion);
 }
 
-describe.each(byObjects)("the router of kind $kind among faults", (subject) => {
+describe.each(byObjects)("the router of kind $kind among faults", { timeout: 120_000 }, (subject) => {
   describe.each(callsOf(subject))("in $name", (call) => {
     /** How the call goes when nothing fails: the methods of its requests, what was there when nothing had moved, and what is left. */
     let methods: string[];

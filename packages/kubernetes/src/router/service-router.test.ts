@@ -6,7 +6,7 @@ import { openFakeWorld, type FakeRouterWorld } from "./router-world.fake.ts";
 
 const path = "/api/v1/namespaces/shop/services/web";
 
-describe("the Service router", () => {
+describe("the Service router", { timeout: 60_000 }, () => {
   let world: FakeRouterWorld;
   let scene: RouterScene;
   let router: ObjectRouter;
@@ -79,5 +79,5 @@ describe("the Service router", () => {
       /did not answer in time/,
     );
     expect(service()).toEqual(before);
-  }, 20_000);
+  });
 });

@@ -6,7 +6,7 @@ import { smiShapeSchema } from "./smi-router.ts";
 
 const collection = (version: string) => `/apis/split.smi-spec.io/${version}/namespaces/shop/trafficsplits`;
 
-describe("the SMI router", () => {
+describe("the SMI router", { timeout: 60_000 }, () => {
   let world: FakeRouterWorld;
   let scene: RouterScene;
 
