@@ -43,7 +43,7 @@ export const blueGreenApproved: Scene = {
   router: "weights",
   updates: [
     { commit: `${release} beside web:1.4`, options: approved },
-    { commit: 'approved: ["promote"]', options: { ...approved, approved: ["promote"] } },
+    { commit: "approved: promote", options: { ...approved, approved: ["promote"] } },
   ],
   probes,
 };
@@ -82,7 +82,7 @@ export const progressivePaused: Scene = {
   ...progressive,
   updates: [
     { commit: `${release} beside web:1.4`, options: betaFirst },
-    { commit: 'approved: ["beta users"]', options: { ...betaFirst, approved: ["beta users"] } },
+    { commit: "approved: beta users", options: { ...betaFirst, approved: ["beta users"] } },
   ],
 };
 
@@ -123,7 +123,7 @@ export const parallelWithData: Scene = {
   replicas: 4,
   updates: [
     { commit: "web:2.0 beside web:1.9", options: withData },
-    { commit: 'approved: ["promote"]', options: { ...withData, approved: ["promote"] } },
+    { commit: "approved: promote", options: { ...withData, approved: ["promote"] } },
   ],
   probes: [...probes, "difference", "lag"],
 };

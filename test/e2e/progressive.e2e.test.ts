@@ -90,6 +90,7 @@ describe("a progressive release by the number of Pods, by a real pulumi up on a 
       'end this update here, with both versions in service, until a later commit approves "office hours"',
     );
     expect(preview.output).toContain("move 50 % of traffic to the candidate (in a later update)");
+    expect(preview.output).toMatch(/goes on from there with approved: \{ "office hours": "web-[0-9a-f]{8}" \}/);
 
     const load = await scene.load({ ratePerSecond });
     const result = await scene.stack.up();
@@ -112,10 +113,8 @@ describe("a progressive release by the number of Pods, by a real pulumi up on a 
   });
 
   it("goes on from the pause once a commit approves it, and keeps only the new version", async () => {
-    await scene.configure({
-      version: "v4",
-      settings: settings({ steps: pausedSteps, approved: ["office hours"] }, { stable: "v2" }),
-    });
+    const approved = { "office hours": await scene.candidate() };
+    await scene.configure({ version: "v4", settings: settings({ steps: pausedSteps, approved }, { stable: "v2" }) });
     const preview = await scene.stack.preview();
     expect(preview.output).toContain("move 25 % of traffic to the candidate (done before)");
 
@@ -133,7 +132,9 @@ describe("a progressive release by the number of Pods, by a real pulumi up on a 
 
   it("is given up at a pause by declaring the former version alone: it has everything again, and the candidate goes", async () => {
     const stable = await scene.namespace.servedVersion();
-    const paused = await release("v5", { steps: pausedSteps }, { settings: { stable: "v4" } });
+    // What was approved for the version before approves nothing here.
+    const approved = { "office hours": stable };
+    const paused = await release("v5", { steps: pausedSteps, approved }, { settings: { stable: "v4" } });
     expect(paused.exitCode, paused.output).toBe(0);
     expect(await scene.namespace.versions()).toHaveLength(2);
 

@@ -28,6 +28,11 @@ describe("a progressive release by the weights of an HTTPRoute, with a real data
   const release = (version: string, plan: object = {}, options: Partial<ReleaseOptions> = {}) =>
     scene.release({ version, ...options, settings: settings(plan, options.settings) });
 
+  const approvalsOf = async (weights: readonly number[]) => {
+    const candidate = await scene.candidate();
+    return Object.fromEntries(weights.map((weight) => [`at ${weight}`, candidate]));
+  };
+
   beforeAll(async () => {
     scene = await openScene({ progress: createProgress() });
     const { name, namespace, host, port } = await scene.cluster.gateway();
@@ -65,7 +70,7 @@ describe("a progressive release by the weights of an HTTPRoute, with a real data
     const steps = weights.flatMap((weight) => [shift(weight), pause(`at ${weight}`)]);
     const seen: number[] = [];
     for (const [index] of weights.entries()) {
-      const approved = weights.slice(0, index).map((weight) => `at ${weight}`);
+      const approved = index === 0 ? {} : await approvalsOf(weights.slice(0, index));
       const result = await release("v3", { steps, approved }, { settings: { stable: "v2" } });
       expect(result.exitCode, result.output).toBe(0);
       seen.push((await sharesOf(entrance, requests))["v3"] ?? 0);
@@ -74,7 +79,7 @@ describe("a progressive release by the weights of an HTTPRoute, with a real data
     for (const [index, weight] of weights.entries()) {
       expect(Math.abs((seen[index] ?? 0) - weight)).toBeLessThanOrEqual(tolerancePoints);
     }
-    const approved = weights.map((weight) => `at ${weight}`);
+    const approved = await approvalsOf(weights);
     const done = await release("v3", { steps, approved }, { settings: { stable: "v2" } });
     expect(done.exitCode, done.output).toBe(0);
     expect(await sharesOf(entrance, 100)).toEqual({ v3: 100 });
@@ -108,7 +113,11 @@ describe("a progressive release by the weights of an HTTPRoute, with a real data
     expect(await ask(entrance, { cookie: "theme=dark; group=staff-7" })).toMatchObject({ version: "v5" });
     expect(await ask(entrance, { "x-beta": "no", cookie: "group=guest" })).toMatchObject({ version: "v3" });
     expect(await sharesOf(entrance, 200)).toEqual({ v3: 100 });
-    const done = await release("v5", { steps, approved: ["beta"] }, { settings: { stable: "v3" } });
+    const done = await release(
+      "v5",
+      { steps, approved: { beta: await scene.candidate() } },
+      { settings: { stable: "v3" } },
+    );
     expect(done.exitCode, done.output).toBe(0);
     expect(await ask(entrance)).toMatchObject({ version: "v5" });
   });

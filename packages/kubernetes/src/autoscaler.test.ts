@@ -9,6 +9,7 @@ import { serviceTraffic } from "./router/service-router.ts";
 const path = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/web";
 const small = { minReplicas: 2, maxReplicas: 6 };
 const shape = {
+  kind: "service" as const,
   name: "web",
   namespace: "shop",
   type: "ClusterIP" as const,

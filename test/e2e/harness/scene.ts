@@ -41,6 +41,8 @@ export interface Scene {
   secondStack(): Promise<Stack>;
   /** What the state says about the traffic. */
   cutoverOutputs(): Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** The version that the state says was released last. */
+  candidate(): Promise<string>;
   journalPath(version: string): string;
   /** The journal of a version's change, proved; empty while there is none. */
   journal(version: string): Promise<readonly JournalEntry[]>;
@@ -72,6 +74,7 @@ export interface SceneOptions {
 }
 
 const stackName = "dev";
+const recordSchema = z.record(z.string(), z.unknown());
 
 export async function openScene({ progress, keep = false, onLine }: SceneOptions): Promise<Scene> {
   const engine = await preparePulumi({ progress });
@@ -103,6 +106,12 @@ export async function openScene({ progress, keep = false, onLine }: SceneOptions
     for (const [key, value] of Object.entries(all)) await stack.setConfig(`web:${key}`, value);
   };
 
+  const cutoverOutputs: Scene["cutoverOutputs"] = async () => {
+    const resources = await stack.exportResources();
+    const outputs = resources.find(({ type }) => type === "pulumi-nodejs:dynamic/bascule:Cutover")?.outputs;
+    return outputs && { ...recordSchema.parse(outputs["spec"]), ...recordSchema.parse(outputs["status"]) };
+  };
+
   return {
     cluster,
     stack,
@@ -114,10 +123,8 @@ export async function openScene({ progress, keep = false, onLine }: SceneOptions
       return stack.up();
     },
     secondStack: () => open(join(workDirectory, "second-state")),
-    cutoverOutputs: async () => {
-      const resources = await stack.exportResources();
-      return resources.find(({ type }) => type === "pulumi-nodejs:dynamic/bascule:Cutover")?.outputs;
-    },
+    cutoverOutputs,
+    candidate: async () => String((await cutoverOutputs())?.["candidate"]),
     journalPath,
     journal: (version) => readJournal(journalPath(version)).catch(() => []),
     load: async ({ ratePerSecond = 200, connections = "new", entrance } = {}) =>

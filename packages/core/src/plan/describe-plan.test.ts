@@ -94,6 +94,7 @@ describe("a plan in plain words", () => {
       "  7. move 100 % of traffic to the candidate (in a later update)",
       "  8. verify the service as its clients see it (in a later update)",
       "  9. hold for 5 s with the old version still there, and go on verifying (in a later update)",
+      '  a later commit goes on from there with approved: { "look": "web-2" }',
       "  from step 2 on, in the background: errors",
       "  probes: http /; errors",
       "  on any failure traffic goes back to web-1 100 %, verified, and the update fails; at the most 600 s in all",

@@ -1,7 +1,7 @@
 import type { VersionId } from "../version.ts";
 import { describeWeights, type Weights } from "../weights.ts";
 import { describeWindow } from "../window.ts";
-import { openPauseIndex } from "./pauses.ts";
+import { openPause, openPauseIndex } from "./pauses.ts";
 import type { Plan, Strategy } from "./plan.ts";
 import type { CandidateSize, RequestMatch, Step } from "./step.ts";
 
@@ -90,12 +90,18 @@ export function describePlan(description: PlanDescription): string {
     return `  ${index + 1}. ${describeStep(step)}${when}`;
   };
   const { background } = plan;
+  const pause = openPause(plan.steps);
   const names = background?.probes?.join("; ") ?? "all probes of the service";
   return [
     `Cut-over of ${release} (${strategyNames[plan.strategy]}): ${origin} → ${candidate}`,
     ...(note === undefined ? [] : [`  ${note}`]),
     ...(plan.window ? [`  allowed ${describeWindow(plan.window)}`] : []),
     ...plan.steps.map(lineOf),
+    ...(pause === undefined
+      ? []
+      : [
+          `  a later commit goes on from there with approved: { ${JSON.stringify(pause)}: ${JSON.stringify(candidate)} }`,
+        ]),
     ...(background && background.startingStep < end
       ? [`  from step ${background.startingStep + 1} on, in the background: ${names}`]
       : []),

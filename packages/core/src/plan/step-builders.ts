@@ -10,7 +10,7 @@ export function soak(durationMs: number): Step {
   return { kind: "soak", durationMs };
 }
 
-/** Ends the update here until a later commit names this pause in `approved`. */
+/** Ends the update here until a later commit names this pause, and the version, in `approved`. */
 export function pause(name: string): Step {
   return { kind: "pause", name, isApproved: false };
 }

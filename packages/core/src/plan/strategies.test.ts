@@ -151,8 +151,8 @@ describe.each(["progressive", "parallel"] as const)("the plan of %s", (strategy)
       "lets the candidate grow with its weight",
       { steps: [setWeight(5), setWeight(50)], sizing: "matchTraffic" },
       [
-        verifyCandidate,
         scale({ percent: 5 }),
+        verifyCandidate,
         setWeight(5),
         verifyService,
         scale({ percent: 50 }),

@@ -60,11 +60,11 @@ export function planOf(strategy: Strategy, options: PlanOptions = {}): Plan {
 }
 
 function stepsOf(strategy: Strategy, options: PlanOptions, own: readonly Step[]): Step[] {
-  const { previewReplicas, sizing } = options;
+  const { sizing } = options;
   const hold: Step = { kind: "hold", durationMs: options.holdMs ?? defaultHoldMs };
   const approval: Step[] =
     options.promotion === "approved" ? [{ kind: "pause", name: promotionPause, isApproved: false }] : [];
-  const preview: Step[] = previewReplicas === undefined ? [] : [{ kind: "scale", size: { replicas: previewReplicas } }];
+  const preview = previewOf(options, own);
   switch (strategy) {
     case "direct":
       return [promote, verifyService];
@@ -73,7 +73,7 @@ function stepsOf(strategy: Strategy, options: PlanOptions, own: readonly Step[])
     case "progressive":
     case "parallel": {
       const verified = withVerification(own);
-      const sized = sizing === "matchTraffic" ? sizedByTraffic(verified) : sizedForTraffic(verified, preview);
+      const sized = sizing === "matchTraffic" ? sizedByTraffic(verified, preview) : sizedForTraffic(verified, preview);
       const before = [...preview, verifyCandidate, ...sized];
       const isPromoted = before.some(isPromotion);
       return [
@@ -83,6 +83,15 @@ function stepsOf(strategy: Strategy, options: PlanOptions, own: readonly Step[])
       ];
     }
   }
+}
+
+/** The candidate's size before it has traffic. One that is to match its traffic is no larger than its first weight asks for. */
+function previewOf({ previewReplicas, sizing }: PlanOptions, own: readonly Step[]): Step[] {
+  if (previewReplicas !== undefined) return [{ kind: "scale", size: { replicas: previewReplicas } }];
+  const first = own.find((step) => step.kind === "shift");
+  if (sizing !== "matchTraffic" || first?.kind !== "shift") return [];
+  if (first.weightPercent === 0 || first.weightPercent === 100) return [];
+  return [{ kind: "scale", size: { percent: first.weightPercent } }];
 }
 
 function isPromotion(step: Step): boolean {
@@ -104,11 +113,15 @@ function withPromotion(steps: readonly Step[], approval: readonly Step[]): Step[
   ];
 }
 
-/** The candidate grows before each new weight. */
-function sizedByTraffic(steps: readonly Step[]): Step[] {
-  return steps.flatMap((step): Step[] =>
-    step.kind === "shift" ? [{ kind: "scale", size: { percent: step.weightPercent } }, step] : [step],
-  );
+/** The candidate grows before each new weight, unless it has that size already. */
+function sizedByTraffic(steps: readonly Step[], preview: readonly Step[]): Step[] {
+  let size = preview.find((step) => step.kind === "scale")?.size;
+  return steps.flatMap((step): Step[] => {
+    if (step.kind !== "shift") return [step];
+    const isGrown = size !== undefined && "percent" in size && size.percent === step.weightPercent;
+    size = { percent: step.weightPercent };
+    return isGrown ? [step] : [{ kind: "scale", size }, step];
+  });
 }
 
 /** The size of the preview is for a candidate without traffic, unless the steps say themselves how large it is. */

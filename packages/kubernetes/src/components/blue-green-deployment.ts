@@ -10,7 +10,7 @@ const blueGreen: ReleaseKind<StagedReleaseArgs> = {
   schema: blueGreenArgsSchema,
   defaultRouter: serviceSwitch(),
   planOptions: stagedPlanOptions,
-  stableOf: ({ stable }) => stable,
+  stagesOf: (args) => args,
 };
 
 /** Arguments of a {@link BlueGreenDeployment}. */

@@ -9,7 +9,7 @@ const direct: ReleaseKind<ReleaseArgs> = {
   schema: directArgsSchema,
   defaultRouter: serviceSwitch(),
   planOptions: () => ({}),
-  stableOf: () => undefined,
+  stagesOf: () => ({}),
 };
 
 /** Arguments of a {@link DirectDeployment}: it has neither stages nor a hold. */

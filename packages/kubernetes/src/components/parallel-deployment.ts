@@ -46,7 +46,7 @@ const parallel: ReleaseKind<ParallelReleaseArgs> = {
   schema: parallelArgsSchema,
   defaultRouter: serviceSwitch(),
   planOptions,
-  stableOf: ({ stable }) => stable,
+  stagesOf: (args) => args,
   probesOf,
   hooksOf,
   mirrorOf,

@@ -20,7 +20,7 @@ const progressive: ReleaseKind<ProgressiveReleaseArgs> = {
     affinity: args.affinity,
     background: args.background && { startingStep: args.background.startingStep ?? 0, ...probesOf(args.background) },
   }),
-  stableOf: ({ stable }) => stable,
+  stagesOf: (args) => args,
 };
 
 function probesOf({ probes }: { readonly probes?: readonly string[] }): { readonly probes?: string[] } {

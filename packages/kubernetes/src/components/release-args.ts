@@ -1,4 +1,12 @@
-import { affinitySchema, changeSchema, environmentSchema, probeSchema, stepSchema, type Step } from "@bascule/core";
+import {
+  affinitySchema,
+  changeSchema,
+  environmentSchema,
+  probeSchema,
+  stepSchema,
+  type Step,
+  type VersionId,
+} from "@bascule/core";
 import type * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
@@ -68,7 +76,7 @@ const releaseFields = {
 export const stagedFields = {
   stable: versionSpecSchema.optional(),
   promotion: z.enum(["automatic", "approved"]).optional(),
-  approved: z.array(z.string().min(1)).optional(),
+  approved: z.record(z.string().min(1), z.string().min(1)).optional(),
   previewReplicas: z.int().min(1).optional(),
   holdMs: z.int().min(0).optional(),
   runBudgetMs: limitMs.optional(),
@@ -191,8 +199,11 @@ export interface StagedReleaseArgs extends ReleaseArgs {
   readonly stable?: VersionSpec;
   /** `approved`: the candidate waits before its promotion until a later commit adds `promote` to `approved`. Default `automatic`. */
   readonly promotion?: "automatic" | "approved";
-  /** The names of the pauses that are approved. */
-  readonly approved?: readonly string[];
+  /**
+   * The pauses that are approved, each for one version, as the preview says it: `{ promote: "web-3f9ac2d1" }`. What approves another
+   * version has no effect on this one.
+   */
+  readonly approved?: Readonly<Record<string, VersionId>>;
   /** The candidate's Pods before it has traffic. Default: full size. */
   readonly previewReplicas?: number;
   /** Time after the switch with the old version still there and the probes going on. Default 5,000. */

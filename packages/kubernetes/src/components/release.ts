@@ -22,7 +22,7 @@ import type { HookInput } from "./hook-input.ts";
 import { mustBePlain, withPlaceholders } from "./plain.ts";
 import { checkPlan } from "./plan-checks.ts";
 import type { ProbeInput } from "./probe-input.ts";
-import type { ReleaseArgs, VersionSpec } from "./release-args.ts";
+import type { ReleaseArgs, StagedReleaseArgs, VersionSpec } from "./release-args.ts";
 import { hasVersionServices, labelsOf, routerShape, type RouterInput } from "./router-input.ts";
 import { firstSize, isSizedByCutover } from "./sizing.ts";
 import { Snapshot } from "./snapshot.ts";
@@ -48,8 +48,8 @@ export interface ReleaseKind<Args extends ReleaseArgs> {
   readonly defaultRouter: RouterInput;
   /** The plan's options, from checked arguments. */
   planOptions(args: Args): PlanOptions;
-  /** The version in service that is declared beside the candidate. */
-  stableOf(args: Args): VersionSpec | undefined;
+  /** The version in service that is declared beside the candidate, and what is approved of the pauses. */
+  stagesOf(args: Args): Pick<StagedReleaseArgs, "stable" | "approved">;
   /** The probes; `verify` are those that the user names, or the default. */
   probesOf?(args: Args, verify: readonly ProbeInput[]): readonly ProbeInput[];
   /** What the plan's hooks run, by name. */
@@ -87,9 +87,10 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
     checkArguments(kind, subject, name, args, environment);
     const router = args.router ?? kind.defaultRouter;
     const declared = { router, probes: probesOf(kind, args), hooks: kind.hooksOf?.(args) ?? {} };
-    const plan = planFor(kind, subject, args, declared);
     const version = versionOf(name, args, subject);
-    const others = otherVersions(name, version, { stable: kind.stableOf(args), standby: args.standby }, subject);
+    const { stable, approved } = kind.stagesOf(args);
+    const plan = planFor(kind, subject, args, { ...declared, approved: pausesApprovedFor(version, approved) });
+    const others = otherVersions(name, version, { stable, standby: args.standby }, subject);
     super(`bascule:kubernetes:${kind.name}`, name, {}, options);
 
     const replicas = args.replicas ?? defaults.replicas;
@@ -241,7 +242,7 @@ function planFor<Args extends ReleaseArgs>(
   kind: ReleaseKind<Args>,
   subject: string,
   args: Args,
-  { router, probes, hooks }: DeclaredBeside,
+  { router, probes, hooks, approved }: DeclaredBeside & { readonly approved: readonly string[] },
 ): Plan {
   try {
     const options = kind.planOptions(args);
@@ -251,6 +252,7 @@ function planFor<Args extends ReleaseArgs>(
       fastTrackChanges: args.fastTrackChanges,
       window: args.change?.window,
       ...options,
+      approved,
       // Where sizes split the traffic, each shift takes as long as Pods take to be ready, and not as long as one write.
       scaleLimitMs: options.scaleLimitMs ?? (router.kind === "replicas" ? defaults.scaleLimitMs : undefined),
     });
@@ -260,6 +262,11 @@ function planFor<Args extends ReleaseArgs>(
     if (!(thrown instanceof BasculeError)) throw thrown;
     throw new BasculeError(thrown.code, `${subject}: ${thrown.message}. Nothing was changed.`, { cause: thrown });
   }
+}
+
+/** The names of the pauses that are approved for this version; what approves another one has no effect here. */
+function pausesApprovedFor(version: VersionId, approved: StagedReleaseArgs["approved"] = {}): string[] {
+  return Object.entries(approved).flatMap(([pause, approvedVersion]) => (approvedVersion === version ? [pause] : []));
 }
 
 /** The other versions that the program declares, each once. */

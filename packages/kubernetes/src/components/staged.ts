@@ -3,8 +3,8 @@ import type { StagedReleaseArgs } from "./release-args.ts";
 
 /** What a plan in stages takes from its arguments. */
 export function stagedPlanOptions(args: StagedReleaseArgs): PlanOptions {
-  const { holdMs, promotion, approved, runBudgetMs, scaleLimitMs } = args;
-  return { holdMs, promotion, approved, runBudgetMs, scaleLimitMs, previewReplicas: previewSize(args) };
+  const { holdMs, promotion, runBudgetMs, scaleLimitMs } = args;
+  return { holdMs, promotion, runBudgetMs, scaleLimitMs, previewReplicas: previewSize(args) };
 }
 
 /** An autoscaled release is sized by what serves; so a candidate begins small, and grows to that before it is promoted. */
