@@ -308,14 +308,15 @@ function impossible({ release }: PlatformInputs, problem: string): BasculeError 
 
 const storedOrInputs = z.looseObject({ release: z.string() });
 
-const outputsOnly = new Set(["weights", "resting", "memory", "transaction", "journal", "__provider", "details"]);
+/** The properties that a cut-over adds to what was declared. */
+export const cutoverOutputs = new Set(["weights", "resting", "memory", "transaction", "journal", "details"]);
 
 function withoutInternals(inputs: unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(asRecord(inputs)).filter(([key]) => key !== "__provider"));
 }
 
 function inputsIn(stored: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(stored).filter(([key]) => !outputsOnly.has(key)));
+  return Object.fromEntries(Object.entries(stored).filter(([key]) => key !== "__provider" && !cutoverOutputs.has(key)));
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

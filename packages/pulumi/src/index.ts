@@ -1,5 +1,6 @@
 export { cutoverInputsSchema, protocol, type CutoverInputs } from "./cutover-inputs.ts";
 export {
+  cutoverOutputs,
   defineCutoverProvider,
   type CutoverPlatform,
   type CutoverSession,
@@ -8,8 +9,11 @@ export {
 export { watchEngine, type EngineWatch } from "./engine-watch.ts";
 export {
   defineSnapshotProvider,
+  snapshotOutputs,
   snapshotInputsSchema,
   type SnapshotInputs,
   type SnapshotPlatform,
   type SnapshotTaken,
 } from "./snapshot-provider.ts";
+export { thinProvider } from "./thin-provider.ts";
+export { ThinResource, type ThinProvider } from "./thin-resource.ts";

@@ -33,6 +33,9 @@ export interface SnapshotPlatform<Inputs extends SnapshotInputs> {
   take(inputs: Inputs, signal: AbortSignal): Promise<readonly SnapshotTaken[]>;
 }
 
+/** The property that a snapshot adds to what was declared. */
+export const snapshotOutputs = new Set(["taken"]);
+
 const takeLimitMs = 3_600_000;
 
 /**

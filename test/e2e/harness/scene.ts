@@ -15,6 +15,7 @@ import {
   type Stack,
 } from "@bascule/rig";
 import type { JournalEntry } from "@bascule/core";
+import { z } from "zod";
 import { openNamespace, type NamespaceView } from "./namespace-view.ts";
 
 const stackProject = fileURLToPath(new URL("../../../stacks/web", import.meta.url));

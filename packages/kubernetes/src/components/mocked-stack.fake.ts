@@ -4,9 +4,11 @@ import * as pulumi from "@pulumi/pulumi";
 export interface Registered {
   readonly type: string;
   readonly name: string;
+  /** Of our own resources, what they declare. */
   readonly inputs: Readonly<Record<string, unknown>>;
 }
 
+const ownTypes = "pulumi-nodejs:dynamic/bascule:";
 export const deploymentType = "kubernetes:apps/v1:Deployment";
 export const cutoverType = "pulumi-nodejs:dynamic/bascule:Cutover";
 
@@ -24,8 +26,13 @@ export async function mockStack(stack: string): Promise<MockedStack> {
     {
       newResource: ({ type, name, inputs: given }) => {
         const inputs = { ...(given as Registered["inputs"]) };
-        registered.push({ type, name, inputs });
-        return { id: name, state: { ...inputs, details: { address: "10.96.0.7:80" }, journal: "journal.jsonl" } };
+        if (!type.startsWith(ownTypes)) {
+          registered.push({ type, name, inputs });
+          return { id: name, state: inputs };
+        }
+        registered.push({ type, name, inputs: { ...inputs, ...(inputs["spec"] as Registered["inputs"]) } });
+        const status = { details: { address: "10.96.0.7:80" }, journal: "journal.jsonl", weights: {} };
+        return { id: name, state: { ...inputs, status } };
       },
       call: () => ({}),
     },

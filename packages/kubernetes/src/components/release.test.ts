@@ -117,13 +117,13 @@ describe("a release", () => {
     expect(plans[0]).not.toContain("hold");
   });
 
-  it("keeps the serialised provider small, and loads only the package's own provider", async () => {
+  it("keeps the text of a provider small, and loads only the package's own provider", async () => {
     const resources = await declare({ container });
     const texts = resources.map(({ inputs }) => inputs["__provider"]).filter((text) => text !== undefined);
     expect(texts).toHaveLength(2);
     for (const text of texts) {
       const plain = JSON.stringify(text);
-      expect(plain.length).toBeLessThan(2_304);
+      expect(plain.length).toBeLessThan(320);
       expect(plain).toContain("@bascule/kubernetes/provider");
     }
   });

@@ -182,10 +182,10 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
     this.version = version;
     this.serviceName = pulumi.output(name);
     this.namespace = namespace;
-    this.address = this.cutover.details.apply((details) => details["address"] ?? "");
+    this.address = this.cutover.status.apply(({ details }) => details["address"] ?? "");
     this.previewAddress = namespace.apply((text) => (hasServices ? `${version}.${text}:${servicePort}` : ""));
-    this.weights = this.cutover.weights;
-    this.journal = this.cutover.journal;
+    this.weights = this.cutover.status.apply(({ weights }) => weights);
+    this.journal = this.cutover.status.apply(({ journal }) => journal);
     this.registerOutputs({
       version,
       serviceName: name,
