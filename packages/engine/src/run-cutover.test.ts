@@ -277,6 +277,22 @@ describe("a good candidate", () => {
   });
 });
 
+it("no write of a long run brings back the lease of its beginning", async () => {
+  const leases: number[] = [];
+  await play({
+    plan: planOf("progressive", { steps: [setWeight(20), soak(60_000), setWeight(50), soak(60_000)] }),
+    ports: (usual, at) => ({
+      router: {
+        shift: (traffic, marker, signal) => {
+          leases.push(marker.leaseUntilMs - at.nowMs());
+          return usual.router.shift(traffic, marker, signal);
+        },
+      },
+    }),
+  });
+  expect(leases).toEqual([leaseMs, leaseMs, leaseMs]);
+});
+
 describe("a bad candidate", () => {
   const failing =
     (from: (observed: { target: string; shifted: boolean }) => boolean): NonNullable<Scene["ports"]> =>
@@ -702,6 +718,15 @@ describe("steps", () => {
       reason: { code: "scale-failed", message: "scale was not done within 30 s" },
     });
     expect(calls).toEqual(["claim 1", 'restore {"old":100}', "release"]);
+  });
+
+  it("that size a version are not taken by a run that has lost the router", async () => {
+    const { outcome, calls } = await play({
+      plan: planOf("progressive", { steps: [scale({ replicas: 3 }), setWeight(20)] }),
+      ports: () => ({ router: { renew: () => Promise.reject(new RouterConflict("another run has the router")) } }),
+    });
+    expect(outcome).toMatchObject({ phase: "unsettled", reason: { code: "taken-over" } });
+    expect(calls).toEqual(["claim 1"]);
   });
 
   it("of a router that splits by sizes have as long as sizes may take", async () => {

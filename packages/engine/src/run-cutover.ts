@@ -7,6 +7,7 @@ import {
   type CutoverEvent,
   type CutoverState,
   type JournalFact,
+  type Marker,
   type Measurement,
   type Probe,
   type Reason,
@@ -157,7 +158,9 @@ async function attempt(
   record: (fact: JournalFact) => Promise<void>,
 ): Promise<CutoverEvent> {
   const { router, workload, hooks, clock, ownership } = ports;
-  const { plan } = request.transaction;
+  const { plan, leaseMs } = request.transaction;
+  // Each write prolongs the lease; a marker from the beginning of a long run would end it.
+  const leased = (marker: Marker): Marker => ({ ...marker, leaseUntilMs: clock.nowMs() + leaseMs });
   const measured = (measurement: Measurement) => record({ kind: "measured", measurement });
   const forward = <Result>(call: (signal: AbortSignal) => Promise<Result>) =>
     bounded(callLimitMs.forward, action.kind, clock, signal, call);
@@ -172,25 +175,27 @@ async function attempt(
       return { kind: "observed", observation, ownerGone: marker === null || ownership.isGone(marker, clock.nowMs()) };
     }
     case "claim":
-      await forward((either) => router.claim(action.marker, action.expects, either));
+      await forward((either) => router.claim(leased(action.marker), action.expects, either));
       return { kind: "done" };
     case "shift":
       // A router that splits by sizes has to scale for each shift.
       await (plan.scaleLimitMs === undefined ? forward : scaling)((either) =>
-        router.shift(action.traffic, action.marker, either),
+        router.shift(action.traffic, leased(action.marker), either),
       );
       return { kind: "done" };
     case "scale":
+      // Sizes and hooks know nothing of fencing: a run that has lost the router learns so from the marker.
+      await forward((either) => router.renew(leased(action.marker), either));
       await scaling((either) => workload.scale(action.version, action.size, either));
       return { kind: "done" };
     case "hook":
-      await forward((either) => router.renew(action.marker, either));
+      await forward((either) => router.renew(leased(action.marker), either));
       await bounded(action.limitMs, `the hook ${action.name}`, clock, signal, (either) =>
         hooks.run(action.name, either),
       );
       return { kind: "done" };
     case "restore":
-      await back((either) => router.restore(action.origin, action.marker, either));
+      await back((either) => router.restore(action.origin, leased(action.marker), either));
       return { kind: "done" };
     case "release":
       await back((either) => router.release(action.marker, action.memory, either));

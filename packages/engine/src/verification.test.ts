@@ -235,12 +235,12 @@ describe("a split of the traffic", () => {
     const { verdict, message, asked } = await course([old], split);
     expect({ verdict, message }).toEqual({
       verdict: "fail",
-      message: "answers: new should answer 20 % of the requests, and answered none of 51",
+      message: "answers: new should answer 20 % of the requests, and gave the right answer to none of 51",
     });
     expect(asked).toHaveLength(51);
     expect(await course([pass], { expected: { old: 50, new: 50 } })).toMatchObject({
       verdict: "fail",
-      message: "answers: old should answer 50 % of the requests, and answered none of 21",
+      message: "answers: old should answer 50 % of the requests, and gave the right answer to none of 21",
     });
   });
 
@@ -259,6 +259,20 @@ describe("a split of the traffic", () => {
     expect(await course([anonymous], split)).toMatchObject({ verdict: "pass" });
   });
 
+  it("is not proved by an answer that could not be judged, or was only borne", async () => {
+    const probes = [{ ...probe, count: 3, intervalMs: 100, failureLimit: 20 }];
+    const oldAnd =
+      (sample: Sample) =>
+      ({ sequence }: ProbeRequest) =>
+        sequence % 5 === 0 ? sample : old;
+    for (const sample of [fail, { verdict: "error", answeredBy: "new" } as const]) {
+      expect(await course(oldAnd(sample), { ...split, probes })).toMatchObject({
+        verdict: "fail",
+        message: "answers: new should answer 20 % of the requests, and gave the right answer to none of 51",
+      });
+    }
+  });
+
   it("is not asked for again while soaking, nor of a version of weight 0", async () => {
     expect(await course([old], { ...split, holdMs: 10_000 })).toMatchObject({ verdict: "pass", tookMs: 10_000 });
     expect(await course([old], { expected: { old: 100, new: 0 } })).toMatchObject({ verdict: "pass" });
@@ -273,7 +287,7 @@ describe("a split of the traffic", () => {
       ({ probe: { name }, sequence }) => (name === "sees both" && sequence === 1 ? pass : old),
       { ...split, probes },
     );
-    expect(message).toBe("sees one: new should answer 20 % of the requests, and answered none of 51");
+    expect(message).toBe("sees one: new should answer 20 % of the requests, and gave the right answer to none of 51");
   });
 });
 

@@ -190,8 +190,8 @@ async function runProbe(
     }
     if (counts) {
       if (judged.verdict === "pass") reached = true;
-      if (judged.answeredBy !== undefined) answered.add(judged.answeredBy);
-      else if (judged.verdict === "pass") isAnonymous = true;
+      if (judged.verdict === "pass" && judged.answeredBy !== undefined) answered.add(judged.answeredBy);
+      if (judged.verdict === "pass" && judged.answeredBy === undefined) isAnonymous = true;
       await onMeasurement(judged);
       const isStillComing = waitedMs < (request.holdMs ?? 0) && isOnItsWay(probe, judged);
       if (!isStillComing) counters = countMeasurement(counters, judged.verdict);
@@ -202,7 +202,7 @@ async function runProbe(
     // An answer without a name may be the silent version's.
     const silent = isAnonymous ? undefined : silentVersion(request, answered);
     if (verdict === "pass" && silent && totalOf(counters) > silent.afterMeasurements) {
-      const message = `${silent.version} should answer ${silent.weightPercent} % of the requests, and answered none of ${totalOf(counters)}`;
+      const message = `${silent.version} should answer ${silent.weightPercent} % of the requests, and gave the right answer to none of ${totalOf(counters)}`;
       return { verdict: "fail", message: `${probe.name}: ${message}` };
     }
     if (verdict !== undefined && (verdict !== "pass" || (heldLongEnough && !silent))) {

@@ -576,6 +576,33 @@ const table: readonly (readonly [
   ],
   [
     "committing at a pause, in doubt",
+    observed({ ...resting, memory: { history: ["old"] } }),
+    "a later run gave it up: weights alone do not tell",
+    "unsettled",
+    "",
+    "routerObserved",
+    "rollbackFailed",
+  ],
+  [
+    "committing at a pause, in doubt",
+    observed({ weights: resting.weights }),
+    "nobody knows of a pause",
+    "unsettled",
+    "",
+    "routerObserved",
+    "rollbackFailed",
+  ],
+  [
+    "committing, in doubt",
+    observed({ weights: { new: 100 }, memory: { history: ["new", "other", "old"] } }),
+    "a later run came and went",
+    "unsettled",
+    "",
+    "routerObserved",
+    "rollbackFailed",
+  ],
+  [
+    "committing at a pause, in doubt",
     observed({ weights: { new: 100 } }),
     "somebody else moved traffic",
     "unsettled",
@@ -1010,7 +1037,12 @@ describe("what a step does", () => {
     next({ ...states.claiming, ...claimed({}, stagedTransaction), firstStep: step }, done, nowMs);
 
   it("a size is asked of the workload", () => {
-    expect(begun(at("scale")).action).toEqual({ kind: "scale", version: "new", size: { percent: 20 } });
+    expect(begun(at("scale")).action).toEqual({
+      kind: "scale",
+      marker: { ...marker, step: at("scale") },
+      version: "new",
+      size: { percent: 20 },
+    });
   });
 
   it("rules and copies go on from step to step, and end when the candidate has everything", () => {

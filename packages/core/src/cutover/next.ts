@@ -1,3 +1,4 @@
+import { canonicalJson } from "../canonical-json.ts";
 import type { JournalFact } from "../journal/fact.ts";
 import { beginPlan, type PlanBeginning } from "../plan/begin-plan.ts";
 import { describeStep } from "../plan/describe-plan.ts";
@@ -355,7 +356,7 @@ function beginStep(claimed: Claimed, index: number, nowMs: number): Transition {
           : commit(state, { history: state.history, rest: restOf(state, step.name) }),
       );
     case "scale":
-      return begin({ kind: "scale", version: transaction.candidate, size: step.size });
+      return begin({ kind: "scale", marker, version: transaction.candidate, size: step.size });
     case "experiment": {
       const stable = stableOf(state);
       if (stable === undefined) {
@@ -447,8 +448,18 @@ function fromCommitting(state: Of<"committing">, event: CutoverEvent): Transitio
   const { observation } = event;
   const facts = [factOf(observation)];
   if (isOurs(observation.marker, marker)) return withFacts(facts, rollBack(state, doubt.reason));
-  const isWritten = observation.exists && observation.marker === null && sameWeights(observation.weights, weights);
+  const isWritten =
+    observation.exists &&
+    observation.marker === null &&
+    sameWeights(observation.weights, weights) &&
+    remembers(observation, memory);
   return withFacts(facts, isWritten ? committed : unsettled(state, doubt.reason, doubt.reason.message));
+}
+
+/** Whether the object keeps what was to be kept: before traffic has moved, weights alone do not tell a pause from a rollback. */
+function remembers({ memory }: RouterObservation, wanted: RouterMemory): boolean {
+  if (memory === undefined) return wanted.rest === undefined;
+  return canonicalJson(memory) === canonicalJson(wanted);
 }
 
 function rollBack(claimed: Claimed, reason: Reason): Transition {

@@ -175,7 +175,8 @@ export type Action =
   /** Write the marker if the object is still as expected. */
   | { readonly kind: "claim"; readonly marker: Marker; readonly expects: Expected }
   | { readonly kind: "shift"; readonly marker: Marker; readonly traffic: Traffic }
-  | { readonly kind: "scale"; readonly version: VersionId; readonly size: CandidateSize }
+  /** Keep the marker up to date, then give the version this size. */
+  | { readonly kind: "scale"; readonly marker: Marker; readonly version: VersionId; readonly size: CandidateSize }
   /** Keep the marker up to date, then run the hook. */
   | { readonly kind: "hook"; readonly marker: Marker; readonly name: string; readonly limitMs: number }
   /** Measure both versions side by side and compare them. */
