@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { BasculeError } from "@bascule/core";
-import { KubeConfig } from "@kubernetes/client-node";
+import type { KubeConfig } from "@kubernetes/client-node";
 import { z } from "zod";
 
 /** Which cluster, and how probes reach it. Nothing given: the cluster of `KUBECONFIG`, as the Kubernetes provider has it. */
@@ -18,11 +18,13 @@ export const clusterAddressSchema = z.strictObject({
 export type ClusterAddress = z.infer<typeof clusterAddressSchema>;
 
 /**
- * The client configuration for a cluster.
+ * The client configuration for a cluster. The client is loaded only here and where it is used: most programs and previews need none,
+ * and it takes longer to load than all else of this package.
  *
  * @throws BasculeError `invalid-input` when there is no such context
  */
-export function loadKubeConfig(address: ClusterAddress): KubeConfig {
+export async function loadKubeConfig(address: ClusterAddress): Promise<KubeConfig> {
+  const { KubeConfig } = await import("@kubernetes/client-node");
   const configuration = new KubeConfig();
   const { kubeconfig, context } = address;
   if (kubeconfig === undefined) configuration.loadFromDefault();

@@ -10,7 +10,7 @@ import {
 } from "@bascule/core";
 import { probeDefaults, type Clock, type Prober, type ProbeRequest } from "@bascule/engine";
 import { judgeLag, measureHttp, measureLag, measureTcp, type HttpPlace } from "@bascule/probes";
-import { PortForward, type KubeConfig } from "@kubernetes/client-node";
+import type { KubeConfig } from "@kubernetes/client-node";
 import type { Api } from "./api.ts";
 import type { ClusterAddress } from "./cluster-address.ts";
 import { findWay, type Reachable, type Way } from "./reach.ts";
@@ -210,6 +210,7 @@ async function forwardOnce(
   const errors = new PassThrough();
   const said: string[] = [];
   errors.on("data", (chunk: Buffer) => said.push(chunk.toString("utf8")));
+  const { PortForward } = await import("@kubernetes/client-node");
   const connection = await new PortForward(configuration).portForward(
     namespace,
     pod,

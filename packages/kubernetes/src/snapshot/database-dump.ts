@@ -1,7 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Writable } from "node:stream";
-import { Exec, type KubeConfig, type V1Status } from "@kubernetes/client-node";
+import type { KubeConfig, V1Status } from "@kubernetes/client-node";
 import type { SnapshotTaken } from "@bascule/pulumi";
 import { z } from "zod";
 import type { Api } from "../api.ts";
@@ -153,6 +153,7 @@ async function execute(
 ): Promise<string> {
   const printed: Buffer[] = [];
   const complaints: Buffer[] = [];
+  const { Exec } = await import("@kubernetes/client-node");
   const status = await new Promise<V1Status>((resolve, reject) => {
     signal.addEventListener("abort", () => reject(new Error(`${command[0]} took too long.`)), { once: true });
     new Exec(configuration)

@@ -25,7 +25,7 @@ export const kubernetesSnapshots: SnapshotPlatform<KubernetesSnapshotInputs> = {
   inputs: kubernetesSnapshotInputsSchema,
   take: async (inputs, signal) => {
     const { release, namespace, version } = inputs;
-    const configuration = loadKubeConfig(inputs.cluster);
+    const configuration = await loadKubeConfig(inputs.cluster);
     const api = connectApi(configuration);
     const directory = join(inputs.directory, release);
     const takenAt = new Date().toISOString();
