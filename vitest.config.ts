@@ -5,7 +5,10 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 // Unit tests read the packages' sources, so that no build has to come first. The tests that start Pulumi load what is published.
 const alias = [
-  { find: /^@bascule\/(core|engine|probes|mirror|pulumi|kubernetes)$/, replacement: source("packages/$1/src/index.ts") },
+  {
+    find: /^@bascule\/(core|engine|probes|mirror|pulumi|kubernetes)$/,
+    replacement: source("packages/$1/src/index.ts"),
+  },
   { find: "@bascule/kubernetes/provider", replacement: source("packages/kubernetes/src/provider.ts") },
 ];
 

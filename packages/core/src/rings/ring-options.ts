@@ -13,7 +13,7 @@ export const targetSchema = z.strictObject({
 export type Target = z.infer<typeof targetSchema>;
 
 /** The ways to say who is in a ring; a ring takes exactly one. */
-export const ringSelectors = ["count", "percent", "label", "targets", "rest"] as const;
+const ringSelectors = ["count", "percent", "label", "targets", "rest"] as const;
 
 const onFailureSchema = z.enum(["stop", "rollBackRing", "rollBackAll"]);
 /**

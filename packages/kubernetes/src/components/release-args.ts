@@ -39,7 +39,7 @@ const versionFields = {
   labels: z.record(z.string(), z.string()).optional(),
 };
 
-export const versionSpecSchema = z.strictObject(versionFields);
+const versionSpecSchema = z.strictObject(versionFields);
 
 const serviceSchema = z.strictObject({
   type: z.enum(["ClusterIP", "NodePort", "LoadBalancer"]).optional(),

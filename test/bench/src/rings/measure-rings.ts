@@ -28,7 +28,7 @@ export interface RingsMeasurement {
   readonly simulatedMs: number;
 }
 
-export const ringSizes = [100, 1_000, 10_000] as const;
+const ringSizes = [100, 1_000, 10_000] as const;
 
 const program = fileURLToPath(new URL("./measure-release.ts", import.meta.url));
 const limitMs = 600_000;
