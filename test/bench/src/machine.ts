@@ -1,4 +1,4 @@
-import { availableParallelism, cpus, totalmem, type } from "node:os";
+import { availableParallelism, cpus, loadavg, totalmem, type } from "node:os";
 import { createRequire } from "node:module";
 import { z } from "zod";
 
@@ -11,11 +11,13 @@ export interface Machine {
   readonly node: string;
   /** Versions of the packages that are measured with, by name. */
   readonly packages: Readonly<Record<string, string>>;
+  /** The load average of the minute before: what else it did. */
+  readonly loadBefore: number;
 }
 
 const packages = ["@pulumi/pulumi", "@pulumi/kubernetes"] as const;
 
-/** Looks at this machine. */
+/** Looks at this machine; to be called before it is given work. */
 export function describeMachine(): Machine {
   const load = createRequire(import.meta.url);
   const versionOf = (name: string): string =>
@@ -26,6 +28,7 @@ export function describeMachine(): Machine {
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     system: type(),
     node: process.versions.node,
+    loadBefore: loadavg()[0] ?? 0,
     packages: Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
   };
 }

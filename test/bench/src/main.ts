@@ -8,11 +8,14 @@ import { measureStack } from "./stack/measure-stack.ts";
 
 const { parts, counts, rounds, isWhole } = planOf(process.argv.slice(2));
 const progress = createProgress();
+const machine = describeMachine();
+// The run under way is interrupted too and fails, and everything that was deployed is removed on the way out.
+process.once("SIGINT", () => progress("interrupted: cleaning up; once more leaves everything as it is"));
 
 const rings = parts.has("engine") ? await measureRings(progress) : undefined;
 const stack = parts.has("stack") ? await measureStack({ counts, rounds }, progress) : undefined;
 const result: BenchmarkResult = {
-  machine: describeMachine(),
+  machine,
   ...(rings ? { rings } : {}),
   ...(stack ? { stack } : {}),
 };

@@ -138,13 +138,13 @@ ${table(["release", "exponent of time", "exponent of live memory"], growth)}`;
 }
 
 function machineSection(machine: Machine, stack: StackResult | undefined): string {
-  const { processor, cores, memoryGiB, system, node, packages } = machine;
+  const { processor, cores, memoryGiB, system, node, packages, loadBefore } = machine;
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
   const parts = [`${system}, ${cores} × ${processor}, ${memoryGiB} GiB`, `Node ${node}`, ...versions];
-  if (stack) parts.push(stack.engine, stack.cluster, `load average before the runs: ${stack.loadBefore.toFixed(1)}`);
+  if (stack) parts.push(stack.engine, stack.cluster);
   return `## The machine
 
-${parts.join("; ")}.`;
+${parts.join("; ")}. Its load average just before: ${loadBefore.toFixed(1)}.`;
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,5 +1,5 @@
 import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
-import { loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -39,8 +39,6 @@ export interface StackResult {
   readonly rounds: number;
   readonly cluster: string;
   readonly engine: string;
-  /** The highest load average of a minute before any of the measured sizes: what else the machine did. */
-  readonly loadBefore: number;
 }
 
 export interface StackPlan {
@@ -69,14 +67,13 @@ export async function measureStack({ counts, rounds }: StackPlan, progress: Prog
     try {
       for (const kind of kinds) stacks.push(await openMeasured(kind, engine, stage, cluster.kubeconfigPath));
       const measurements: StackMeasurement[] = [];
-      let loadBefore = 0;
+      let deployed = 0;
       for (const count of counts) {
-        for (const { kind, stack } of stacks) await deploy(kind, stack, count, progress);
-        const [load = 0] = loadavg();
-        loadBefore = Math.max(loadBefore, load);
+        for (const measured of stacks) await deploy(measured, deployed, count, progress);
+        deployed = count;
         measurements.push(...(await measureCount(stacks, count, rounds, progress)));
       }
-      return { measurements, rounds, cluster: cluster.description, engine: engine.description, loadBefore };
+      return { measurements, rounds, cluster: cluster.description, engine: engine.description };
     } finally {
       progress("removing what was deployed");
       await stage.close();
@@ -112,10 +109,21 @@ async function openMeasured(
   return { kind, stack, remove: () => rm(directory, { recursive: true, force: true }) };
 }
 
-async function deploy(kind: Kind, stack: Stack, count: number, progress: Progress): Promise<void> {
-  progress(`${kind}: growing to ${count}`);
-  await stack.setConfig("benchmark:count", String(count));
-  mustSucceed(await stack.up());
+/** An update of more than that would come near the time that a run may take. */
+const deployedAtOnce = 100;
+
+/** Pulumi would write the whole state after each of thousands of steps. */
+const withoutCheckpoints = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
+
+/** Grows a stack. */
+async function deploy({ kind, stack }: MeasuredStack, from: number, count: number, progress: Progress): Promise<void> {
+  for (let size = from; size < count;) {
+    size = Math.min(size + deployedAtOnce, count);
+    await stack.setConfig("benchmark:count", String(size));
+    const result = await stack.startUp(withoutCheckpoints).done;
+    mustSucceed(result);
+    progress(`${kind}: ${size} deployed, in ${(result.durationMs / 1_000).toFixed(0)} s`);
+  }
 }
 
 async function measureCount(

@@ -24,21 +24,28 @@ export async function openStage({ kubeconfigPath, context }: Cluster, progress: 
   const name = `bench-${process.pid}`;
   const namespaces = [name];
   await core.createNamespace({ body: { metadata: { name } } });
-  const address = await startBackend(core, name);
-  const node = await startPretendNode(configuration, name, address, progress);
-
-  return {
-    node: name,
-    makeNamespace: async (namespace) => {
-      await core.createNamespace({ body: { metadata: { name: namespace } } });
-      namespaces.push(namespace);
-    },
-    close: async () => {
-      for (const namespace of namespaces) await core.deleteNamespace({ name: namespace });
-      for (const namespace of namespaces) await untilGone(core, namespace);
-      await node.remove();
-    },
+  const removeNamespaces = async () => {
+    for (const namespace of namespaces) await core.deleteNamespace({ name: namespace });
+    for (const namespace of namespaces) await untilGone(core, namespace);
   };
+  try {
+    const address = await startBackend(core, name);
+    const node = await startPretendNode(configuration, name, address, progress);
+    return {
+      node: name,
+      makeNamespace: async (namespace) => {
+        await core.createNamespace({ body: { metadata: { name: namespace } } });
+        namespaces.push(namespace);
+      },
+      close: async () => {
+        await removeNamespaces();
+        await node.remove();
+      },
+    };
+  } catch (thrown) {
+    await removeNamespaces();
+    throw thrown;
+  }
 }
 
 /** The one Pod that really runs, and answers for all. Gives its address. */
