@@ -200,7 +200,12 @@ describe("an update", () => {
     expect(error).toMatchObject({
       code: "rollback-failed",
       id: "web",
-      properties: { weights: { "web-new": 100 }, candidate: "web-old", __provider: "text of the provider" },
+      properties: {
+        weights: { "web-new": 100 },
+        candidate: "web-old",
+        unsettled: world.marker?.transaction,
+        __provider: "text of the provider",
+      },
     });
     expect(error["reasons"]).toEqual([error["message"]]);
   });
@@ -537,6 +542,30 @@ describe("reading", () => {
       id: "web",
       props: { weights: { elsewhere: 100 }, router: { port: 81 } },
     });
+  });
+
+  it("tells that a run left something behind, which then needs an update, though traffic is where it should be", async () => {
+    world.marker = {
+      transaction: "t-7",
+      candidate: "web-x",
+      origin: { weights: { "web-old": 100 }, shape: "{}" },
+      step: 2,
+      undo: ["allow writes"],
+      fencing: 1,
+      owner: { host: "elsewhere", processId: 7, processStart: "boot/7" },
+      leaseUntilMs: 0,
+    };
+    const props = await refreshed(outputs());
+    expect(props).toMatchObject({ weights: { "web-old": 100 }, unsettled: "t-7" });
+    const news = inputs({ candidate: "web-old" });
+    expect((await provider.diff("web", props, news)).changes).toBe(true);
+    expect(printed.at(-1)).toContain(
+      "what an earlier run left behind is put right first; then web-old has all traffic already",
+    );
+    const settled = await released(props, news);
+    expect(settled).not.toHaveProperty("unsettled");
+    expect(world.hooksRun).toEqual(["allow writes"]);
+    expect((await provider.diff("web", settled, news)).changes).toBe(false);
   });
 
   it("tells that the router object is gone", async () => {

@@ -68,6 +68,8 @@ const storedSchema = z.looseObject({
   router: z.unknown(),
   sizes: z.unknown().optional(),
   weights: z.record(z.string(), z.number()),
+  /** The transaction whose marker was seen on the router object, which has to be settled. */
+  unsettled: z.string().optional(),
   /** What the router object kept when the update ended: the preview tells by it what an update would do. */
   memory: z
     .object({ history: z.array(z.string()), rest: restSchema.optional() })
@@ -106,6 +108,7 @@ export function defineCutoverProvider<Inputs extends PlatformInputs>(
       const changes =
         !stored.success ||
         stored.data.protocol !== protocol ||
+        stored.data.unsettled !== undefined ||
         stored.data.candidate !== inputs.candidate ||
         !isDone(inputs.plan, inputs, stored.data.weights, stored.data.memory.rest) ||
         !isDeepStrictEqual(stored.data.sizes, inputs.sizes) ||
@@ -136,7 +139,7 @@ export function defineCutoverProvider<Inputs extends PlatformInputs>(
       return {
         id,
         props: {
-          ...withoutRest(stored),
+          ...withoutTraffic(stored),
           ...observed(observation),
           router: (await session.readRouter(signal)) ?? stored["router"],
         },
@@ -254,7 +257,7 @@ function asPartialFailure(
   olds: unknown,
   outputs: Record<string, unknown>,
 ): Error {
-  const before = storedSchema.safeParse(olds).success ? withoutRest(asRecord(olds)) : asRecord(news);
+  const before = storedSchema.safeParse(olds).success ? withoutTraffic(asRecord(olds)) : asRecord(news);
   return Object.assign(error, {
     id: release,
     reasons: [error.message],
@@ -268,12 +271,15 @@ function outputsOf(weights: Weights, memory: RouterMemory): Record<string, unkno
   return { weights, memory, ...(memory.rest ? { resting: memory.rest.pause } : {}) };
 }
 
-function observed({ weights, memory }: RouterObservation): Record<string, unknown> {
-  return outputsOf(weights, memory ?? { history: [] });
+/** What was seen on the router object. A marker that was left needs an update, also where traffic is as it should be: hooks may be left. */
+function observed({ weights, memory, marker }: RouterObservation): Record<string, unknown> {
+  return { ...outputsOf(weights, memory ?? { history: [] }), ...(marker ? { unsettled: marker.transaction } : {}) };
 }
 
-function withoutRest(stored: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(stored).filter(([key]) => key !== "resting" && key !== "memory"));
+function withoutTraffic(stored: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(stored).filter(([key]) => !["resting", "memory", "unsettled"].includes(key)),
+  );
 }
 
 /** What the plan names and the program does not declare; hooks that earlier updates left to be run are still needed too. */
@@ -297,7 +303,9 @@ function announce(inputs: PlatformInputs, stored: Stored | undefined): PlanBegin
   const { history, rest } = memory;
   const situation = { candidate, weights: from ?? {}, isServed: from !== null, history, rest };
   const beginning = beginPlan(inputs.plan, situation);
-  console.log(describePlan({ ...beginning, release, candidate, from, probes }));
+  const left = stored?.unsettled === undefined ? [] : ["what an earlier run left behind is put right first"];
+  const note = [...left, ...(beginning.note === undefined ? [] : [beginning.note])].join("; then ") || undefined;
+  console.log(describePlan({ ...beginning, note, release, candidate, from, probes }));
   return beginning;
 }
 
@@ -309,7 +317,15 @@ function impossible({ release }: PlatformInputs, problem: string): BasculeError 
 const storedOrInputs = z.looseObject({ release: z.string() });
 
 /** The properties that a cut-over adds to what was declared. */
-export const cutoverOutputs = new Set(["weights", "resting", "memory", "transaction", "journal", "details"]);
+export const cutoverOutputs = new Set([
+  "weights",
+  "resting",
+  "memory",
+  "unsettled",
+  "transaction",
+  "journal",
+  "details",
+]);
 
 function withoutInternals(inputs: unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(asRecord(inputs)).filter(([key]) => key !== "__provider"));
