@@ -1084,7 +1084,10 @@ describe("a pause", () => {
 
   it("is given up for the version in service, which serves all the while, and then alone", async () => {
     const first = await play({ plan: plan(), ...stable() });
-    const { outcome, calls, router } = await play({ ...transaction(first.router), ...stable("old") });
+    const { outcome, calls, router, progress } = await play({ ...transaction(first.router), ...stable("old") });
+    expect(progress.slice(0, 1)).toEqual([
+      'the pause "look" is given up first, of new: traffic goes back to old 100 %, and stop sync run to take back what was done; then old has all traffic already',
+    ]);
     expect(outcome).toMatchObject({ phase: "committed", weights: { old: 100 } });
     expect(calls).toEqual([
       "claim 1",

@@ -77,8 +77,8 @@ export async function runCutover(request: CutoverRequest, ports: CutoverPorts): 
       state = transition.state;
       interruption.follow(state);
       for (const fact of transition.facts) {
-        if (fact.kind === "stepStarted") onProgress?.(fact.description);
-        if (fact.kind === "rollbackStarted") onProgress?.(`rolling back: ${fact.reason.message}`);
+        const progress = progressOf(fact);
+        if (progress !== undefined) onProgress?.(progress);
         await record(fact);
       }
       background.follow(state);
@@ -90,6 +90,22 @@ export async function runCutover(request: CutoverRequest, ports: CutoverPorts): 
   } finally {
     interruption.stop();
     background.stop();
+  }
+}
+
+/** What a user wants to know at once. */
+function progressOf(fact: JournalFact): string | undefined {
+  switch (fact.kind) {
+    case "abandonedTransactionFound":
+      return `settling what ${fact.owner} left behind`;
+    case "planAdapted":
+      return fact.note;
+    case "stepStarted":
+      return fact.description;
+    case "rollbackStarted":
+      return `rolling back: ${fact.reason.message}`;
+    default:
+      return undefined;
   }
 }
 

@@ -149,7 +149,7 @@ function foundIn({ exists, weights, memory }: RouterObservation): Found {
 }
 
 function fromClaiming(state: Of<"claiming">, event: CutoverEvent, nowMs: number): Transition {
-  const { settles, marker, firstStep, note } = state;
+  const { settles, plan, marker, firstStep, note } = state;
   if (event.kind === "conflicted") return refuse(state.transaction, { code: "concurrent-run", message: event.message });
   if (event.kind !== "done") {
     const reason = reasonOf(event);
@@ -164,21 +164,14 @@ function fromClaiming(state: Of<"claiming">, event: CutoverEvent, nowMs: number)
     fencing: marker.fencing,
     originWeights: marker.origin?.weights ?? null,
   };
-  if (settles) {
-    const stage = { phase: "settling", settles, stage: "restore", firstStep } as const;
-    return {
-      state: { ...claimedOf(state), ...stage, ...(note === undefined ? {} : { note }) },
-      facts: [claimed],
-      action: { kind: "restore", marker, origin: marker.origin },
-    };
-  }
-  return withFacts([claimed], beginFirstStep(state, nowMs));
-}
-
-function beginFirstStep(state: Of<"claiming"> | Of<"settling">, nowMs: number): Transition {
-  const { plan, firstStep, note } = state;
   const adapted: JournalFact[] = note === undefined ? [] : [{ kind: "planAdapted", plan, firstStep, note }];
-  return withFacts(adapted, beginStep(state, firstStep, nowMs));
+  const facts = [claimed, ...adapted];
+  if (!settles) return withFacts(facts, beginStep(state, firstStep, nowMs));
+  return {
+    state: { ...claimedOf(state), phase: "settling", settles, stage: "restore", firstStep },
+    facts,
+    action: { kind: "restore", marker, origin: marker.origin },
+  };
 }
 
 function fromSettling(state: Of<"settling">, event: CutoverEvent, nowMs: number): Transition {
@@ -202,7 +195,7 @@ function fromSettling(state: Of<"settling">, event: CutoverEvent, nowMs: number)
     const facts: JournalFact[] = [{ kind: "stableVerified", passed: event.passed, message: event.message }];
     const goBackTo = marker.origin?.weights ?? {};
     const stopped = windowReason(transaction, nowMs) ?? planRefusal(transaction, { plan, firstStep, goBackTo });
-    return withFacts(facts, stopped ? release(state, stopped, event.passed) : beginFirstStep(state, nowMs));
+    return withFacts(facts, stopped ? release(state, stopped, event.passed) : beginStep(state, firstStep, nowMs));
   }
   const reason = reasonOf(event);
   if (stage === "verify") return release(state, reason, false);

@@ -57,13 +57,21 @@ export interface Reason {
  */
 export type CutoverState =
   | { readonly phase: "observing"; readonly transaction: Transaction }
-  | (Claimed & Beginning & { readonly phase: "claiming"; readonly settles?: Settled; readonly found: Found })
-  | (Claimed &
-      Beginning & {
-        readonly phase: "settling";
-        readonly settles: Settled;
-        readonly stage: "restore" | "disconnect" | "undo" | "verify";
-      })
+  | (Claimed & {
+      readonly phase: "claiming";
+      /** The index of the first step to take. */
+      readonly firstStep: number;
+      /** Why the plan is not taken as it was written. */
+      readonly note?: string;
+      readonly settles?: Settled;
+      readonly found: Found;
+    })
+  | (Claimed & {
+      readonly phase: "settling";
+      readonly firstStep: number;
+      readonly settles: Settled;
+      readonly stage: "restore" | "disconnect" | "undo" | "verify";
+    })
   | (Claimed & { readonly phase: "stepping" })
   /** `doubt`: the marker's removal failed, which does not tell whether it was written; the router is looked at once more. */
   | (Claimed & { readonly phase: "committing"; readonly memory: RouterMemory; readonly doubt?: Doubt })
@@ -100,14 +108,6 @@ export type CutoverState =
   | { readonly phase: "refused"; readonly transaction: Transaction; readonly reason: Reason }
   /** The rollback itself failed: the marker stays, and the next run goes on from it. */
   | { readonly phase: "unsettled"; readonly transaction: Transaction; readonly reason: Reason; readonly cause: string };
-
-/** How the plan begins once the router is ours. */
-interface Beginning {
-  /** The index of the first step to take. */
-  readonly firstStep: number;
-  /** Why the plan is not taken as it was written. */
-  readonly note?: string;
-}
 
 /** How traffic is without any doing of this transaction. */
 export interface Found {

@@ -1,4 +1,4 @@
-import { describeWeights, type Weights } from "../weights.ts";
+import { describeWeights, withTraffic, type Weights } from "../weights.ts";
 import type { PlanBeginning } from "./begin-plan.ts";
 import { durationOf, openPause } from "./pauses.ts";
 import type { Plan } from "./plan.ts";
@@ -25,7 +25,7 @@ function undeclaredStable(
   goBackTo: Weights,
 ): PlanRefusal | undefined {
   const pause = openPause(plan.steps);
-  const others = Object.keys(goBackTo).filter((version) => version !== candidate && version !== stable);
+  const others = Object.keys(withTraffic(goBackTo)).filter((version) => version !== candidate && version !== stable);
   if (pause === undefined || others.length === 0) return undefined;
   return {
     code: "stable-not-declared",
