@@ -4,7 +4,9 @@ import {
   DirectDeployment,
   http,
   manifests,
+  ParallelDeployment,
   ProgressiveDeployment,
+  type ParallelReleaseArgs,
   type ProgressiveReleaseArgs,
   type StagedReleaseArgs,
   type VersionSpec,
@@ -46,7 +48,7 @@ const web = releaseBy(config.get("strategy") ?? "blueGreen");
 
 /** How this stack releases; what else a strategy takes is its setting `plan`. */
 function releaseBy(strategy: string) {
-  const plan = config.getObject<Partial<ProgressiveReleaseArgs>>("plan");
+  const plan = config.getObject<Partial<ProgressiveReleaseArgs & ParallelReleaseArgs>>("plan");
   switch (strategy) {
     case "direct":
       return new DirectDeployment("web", { ...release, ...plan });
@@ -54,8 +56,10 @@ function releaseBy(strategy: string) {
       return new BlueGreenDeployment("web", { ...release, ...plan });
     case "progressive":
       return new ProgressiveDeployment("web", { ...release, ...plan });
+    case "parallel":
+      return new ParallelDeployment("web", { ...release, ...plan });
     default:
-      throw new Error(`web:strategy = ${strategy}: use direct, blueGreen or progressive.`);
+      throw new Error(`web:strategy = ${strategy}: use direct, blueGreen, progressive or parallel.`);
   }
 }
 

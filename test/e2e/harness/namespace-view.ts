@@ -17,7 +17,8 @@ export type NamespaceView = ReturnType<typeof openNamespace>;
 const removeLimitMs = 60_000;
 const sizesPollMs = 100;
 
-export function openNamespace(cluster: Cluster, namespace: string) {
+/** @param service the name of the release's Service, and of its other router objects */
+export function openNamespace(cluster: Cluster, namespace: string, service = "web") {
   const configuration = new KubeConfig();
   configuration.loadFromFile(cluster.kubeconfigPath);
   configuration.setCurrentContext(cluster.context);
@@ -27,7 +28,7 @@ export function openNamespace(cluster: Cluster, namespace: string) {
   const autoscaling = configuration.makeApiClient(AutoscalingV2Api);
   const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
-  const readService = () => core.readNamespacedService({ name: "web", namespace });
+  const readService = (name = service) => core.readNamespacedService({ name, namespace });
 
   const versionDeployments = async () =>
     (await apps.listNamespacedDeployment({ namespace, labelSelector: "bascule.dev/version" })).items;
@@ -35,8 +36,9 @@ export function openNamespace(cluster: Cluster, namespace: string) {
   return {
     name: namespace,
 
-    serviceAddress: async () => {
-      const { spec } = await readService();
+    /** Of the release's Service, or of another one. */
+    serviceAddress: async (name = service) => {
+      const { spec } = await readService(name);
       return `${spec?.clusterIP}:${spec?.ports?.[0]?.port}`;
     },
     /** The version that the Service sends its clients to. */
@@ -118,20 +120,20 @@ export function openNamespace(cluster: Cluster, namespace: string) {
         },
       };
     },
-    patchService: (patch: object) => core.patchNamespacedService({ name: "web", namespace, body: patch }, mergePatch),
+    patchService: (patch: object) => core.patchNamespacedService({ name: service, namespace, body: patch }, mergePatch),
     patchRoute: (patch: object) =>
       custom.patchNamespacedCustomObject(
         {
           group: "gateway.networking.k8s.io",
           version: "v1",
           plural: "httproutes",
-          name: "web",
+          name: service,
           namespace,
           body: patch,
         },
         mergePatch,
       ),
-    deleteService: () => core.deleteNamespacedService({ name: "web", namespace }),
+    deleteService: () => core.deleteNamespacedService({ name: service, namespace }),
 
     isGone: async () => {
       try {
