@@ -26,7 +26,8 @@ export interface Router {
    * Writes the marker; creates the router object, without traffic, where there is none.
    *
    * @throws RouterConflict when the marker on the object is not the expected one; and where that is `null`, also when the object is
-   * not as expected (there or not, the weights): another run may have come and gone since the router was observed
+   * not as expected (there or not, the weights, the pause where it rests): another run may have come and gone since the router was
+   * observed
    */
   claim(marker: Marker, expects: Expected, signal: AbortSignal): Promise<void>;
   /**

@@ -530,7 +530,9 @@ function portsOf(
           if (JSON.stringify(router?.marker ?? null) !== JSON.stringify(expects.marker))
             throw new RouterConflict("the marker is not the expected one");
           const isExpected = router
-            ? expects.weights !== null && sameWeights(router.traffic.weights, expects.weights)
+            ? expects.weights !== null &&
+              sameWeights(router.traffic.weights, expects.weights) &&
+              JSON.stringify(router.memory.rest) === JSON.stringify(expects.rest)
             : expects.weights === null;
           if (!expects.marker && !isExpected) throw new RouterConflict("the object is not as it was observed");
           promise(world, () => checkClaim(world, marker));

@@ -971,7 +971,7 @@ describe("a claim", () => {
   it("of what rests goes back to where its candidate came from, and takes over its hooks", () => {
     const { action } = next(states["observing with pauses"], observed(resting), nowMs);
     expect(action).toMatchObject({
-      expects: { marker: null, weights: { new: 20, old: 80 } },
+      expects: { marker: null, weights: { new: 20, old: 80 }, rest },
       marker: { origin: restOrigin, undo: ["stop sync"], step: isAt.pause },
     });
     expect(action).not.toHaveProperty("marker.givenUp");

@@ -114,7 +114,11 @@ function fromObserving(state: Of<"observing">, event: CutoverEvent, nowMs: numbe
     action: {
       kind: "claim",
       marker,
-      expects: { marker: found, weights: observation.exists ? observation.weights : null },
+      expects: {
+        marker: found,
+        weights: observation.exists ? observation.weights : null,
+        ...(observation.memory?.rest ? { rest: observation.memory.rest } : {}),
+      },
     },
   };
 }

@@ -154,6 +154,8 @@ export interface Expected {
   readonly marker: Marker | null;
   /** `null`: there is no object. */
   readonly weights: Weights | null;
+  /** Where traffic rests at a pause; another run may have gone on from there and left the weights as they were. */
+  readonly rest?: Rest;
 }
 
 /** What the router object says. */

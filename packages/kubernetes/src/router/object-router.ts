@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import {
   sameWeights,
   type Marker,
@@ -269,7 +270,8 @@ export function objectRouter(
         if (found?.transaction !== marker.transaction) {
           if (!isSameClaim(found, expects.marker)) throw notOurs(found, title);
           const weights = live ? await weightsOf(live, signal) : null;
-          if (found === null && !isExpected(weights, expects.weights)) {
+          const rest = live && memoryIn(live.metadata.annotations).rest;
+          if (found === null && !(isExpected(weights, expects.weights) && isDeepStrictEqual(rest, expects.rest))) {
             throw new RouterConflict(`The ${title} was changed by another run after it was looked at.`);
           }
         }
