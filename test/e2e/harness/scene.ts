@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +19,10 @@ import type { JournalEntry } from "@bascule/core";
 import { z } from "zod";
 import { openNamespace, type NamespaceView } from "./namespace-view.ts";
 
-const stackProject = fileURLToPath(new URL("../../../stacks/web", import.meta.url));
+const stacks = fileURLToPath(new URL("../../../stacks/", import.meta.url));
+
+/** A reference stack; its release and its service have its name. */
+export type ReferenceStack = "web" | "orders";
 
 /** How a version of the sample application is released. */
 export interface ReleaseOptions {
@@ -69,6 +73,8 @@ export interface Entrance {
 
 export interface SceneOptions {
   readonly progress: Progress;
+  /** Default `web`. */
+  readonly project?: ReferenceStack;
   /** Leave everything where it is. Default false. */
   readonly keep?: boolean;
   readonly onLine?: (line: string) => void;
@@ -77,16 +83,19 @@ export interface SceneOptions {
 const stackName = "dev";
 const recordSchema = z.record(z.string(), z.unknown());
 
-export async function openScene({ progress, keep = false, onLine }: SceneOptions): Promise<Scene> {
+export async function openScene({ progress, project = "web", keep = false, onLine }: SceneOptions): Promise<Scene> {
   const engine = await preparePulumi({ progress });
   const cluster = await startCluster({ progress, keep });
   const workDirectory = await mkdtemp(join(tmpdir(), "bascule-"));
   const projectDirectory = join(workDirectory, "project");
-  const files = ["Pulumi.yaml", "package.json", "index.ts", "Pulumi.dev.yaml"];
-  for (const file of files) await cp(join(stackProject, file), join(projectDirectory, file));
-  await symlink(join(stackProject, "node_modules"), join(projectDirectory, "node_modules"));
+  const source = join(stacks, project);
+  const parts = ["Pulumi.yaml", "package.json", "index.ts", "Pulumi.dev.yaml", "app"];
+  for (const part of parts.filter((each) => existsSync(join(source, each)))) {
+    await cp(join(source, part), join(projectDirectory, part), { recursive: true });
+  }
+  await symlink(join(source, "node_modules"), join(projectDirectory, "node_modules"));
 
-  const namespaceName = `web-${workDirectory.slice(-6).toLowerCase()}`;
+  const namespaceName = `${project}-${workDirectory.slice(-6).toLowerCase()}`;
   const open = (backendDirectory: string) =>
     openStack({
       engine,
@@ -97,14 +106,14 @@ export async function openScene({ progress, keep = false, onLine }: SceneOptions
       ...(onLine ? { onLine } : {}),
     });
   const stack = await open(join(workDirectory, "state"));
-  await stack.setConfig("web:namespace", namespaceName);
-  const namespace = openNamespace(cluster, namespaceName);
+  await stack.setConfig(`${project}:namespace`, namespaceName);
+  const namespace = openNamespace(cluster, namespaceName, project);
   const journalPath = (version: string) =>
-    join(projectDirectory, ".bascule", stackName, "journal", `web-${version}.jsonl`);
+    join(projectDirectory, ".bascule", stackName, "journal", `${project}-${version}.jsonl`);
 
   const configure: Scene["configure"] = async ({ version, behaviour = {}, settings = {} }) => {
     const all = { version, behaviour: JSON.stringify(behaviour), ...settings };
-    for (const [key, value] of Object.entries(all)) await stack.setConfig(`web:${key}`, value);
+    for (const [key, value] of Object.entries(all)) await stack.setConfig(`${project}:${key}`, value);
   };
 
   const cutoverOutputs: Scene["cutoverOutputs"] = async () => {

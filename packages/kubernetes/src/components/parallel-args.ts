@@ -37,6 +37,8 @@ const mirrorArgsSchema = z.strictObject({
 const lagArgsSchema = z.strictObject({
   maximumMs: z.int().min(0),
   unit: z.enum(["milliseconds", "seconds"]).optional(),
+  attempts: z.int().positive().max(1_000).optional(),
+  intervalMs: z.int().min(100).optional(),
   hook: hookSchema.optional(),
   path: z.string().startsWith("/", { error: "must be a path that starts with /, for example /replication" }).optional(),
   field: z
@@ -109,6 +111,10 @@ export interface LagArgs {
   readonly maximumMs: number;
   /** The unit of what is told. Default `milliseconds`. */
   readonly unit?: "milliseconds" | "seconds";
+  /** Measurements right before the cut-over, of which one has to be within the maximum. Default 20. */
+  readonly attempts?: number;
+  /** Time between the starts of two measurements. Default 5,000 for a command, and 1,000 for a path. */
+  readonly intervalMs?: number;
   /** Its last line is the lag: a number. */
   readonly hook?: HookInput;
   /** The candidate's answer to GET is JSON that has the lag at `field`. */

@@ -173,9 +173,9 @@ describe("the data of a parallel release", () => {
       lag({ maximumMs: 500, unit: "seconds", hook: "data-lag", intervalMs: 5_000 }),
     );
     stack = await mockStack("dev");
-    const byPath = { ...data, lag: { maximumMs: 500, path: "/replication", field: "$.lagMs" } };
+    const byPath = { ...data, lag: { maximumMs: 500, path: "/replication", field: "$.lagMs", attempts: 3 } };
     expect((await cutoverOf({ data: byPath })).probes.at(-1)).toEqual(
-      lag({ maximumMs: 500, path: "/replication", field: "$.lagMs" }),
+      lag({ maximumMs: 500, path: "/replication", field: "$.lagMs", count: 3, failureLimit: 2 }),
     );
   });
 

@@ -104,14 +104,12 @@ function probesOf({ mirror: mirroring = {}, data }: ParallelReleaseArgs, verify:
   return [...verify, ...(isOwn ? [] : [compared]), ...(data?.lag ? [lagProbe(data.lag)] : [])];
 }
 
-function lagProbe({ maximumMs, unit, hook, path, field }: LagArgs): LagProbe {
+function lagProbe({ hook, attempts, ...told }: LagArgs): LagProbe {
   return lag({
-    maximumMs,
-    ...(unit === undefined ? {} : { unit }),
     // A Job takes a while to start.
     ...(hook ? { hook: names.lag, intervalMs: 5_000 } : {}),
-    ...(path === undefined ? {} : { path }),
-    ...(field === undefined ? {} : { field }),
+    ...(attempts === undefined ? {} : { count: attempts, failureLimit: attempts - 1 }),
+    ...told,
   });
 }
 
