@@ -355,6 +355,19 @@ export function routerContract(subject: RouterSubject, openWorld: () => Promise<
         await expect(claim("t2", seen.weights)).rejects.toThrow(/changed by another run/);
       });
 
+      it("and is not claimed when another run has gone on from its pause since, and left the weights as they were", async () => {
+        await scene.serve(old);
+        const rest = { candidate: next, pause: "look", origin: { [old]: 100 }, taken: "3f9a", undo: ["stop sync"] };
+        const memory = { history: [old], rest };
+        await router.release(await scene.begin("t1"), memory, soon());
+        const seen = await router.observe(soon());
+        expect(seen.memory).toEqual(memory);
+        await router.release(await scene.begin("t2"), { history: [next, old] }, soon());
+        expect((await router.observe(soon())).memory).toEqual({ history: [next, old] });
+        const late = router.claim(markerOf(scene, "t3", null), { marker: null, weights: seen.weights, rest }, soon());
+        await expect(late).rejects.toThrow(/changed by another run/);
+      });
+
       const lateWrites: [string, (marker: Marker) => Promise<unknown>][] = [
         ["shift", (marker) => shiftTo({ [next]: 100 }, marker)],
         ["shift back", (marker) => shiftTo({ [old]: 100 }, marker)],

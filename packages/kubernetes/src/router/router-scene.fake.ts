@@ -101,9 +101,10 @@ export async function openScene(subject: RouterSubject, world: RouterWorld): Pro
   };
 
   const begin: RouterScene["begin"] = async (transaction, change = {}) => {
-    const { exists, weights, shape } = await router.observe(soon());
+    const { exists, weights, shape, memory } = await router.observe(soon());
     const marker = { ...markerOf({ next }, transaction, exists ? { weights, shape } : null), ...change };
-    await router.claim(marker, { marker: null, weights: exists ? weights : null }, soon());
+    const rest = memory?.rest ? { rest: memory.rest } : {};
+    await router.claim(marker, { marker: null, weights: exists ? weights : null, ...rest }, soon());
     return marker;
   };
 
