@@ -31,7 +31,8 @@ async function begin(transaction: string, change: Partial<Marker> = {}): Promise
   const { weights, shape, marker: found, memory } = await router.observe(soon());
   const origin = { weights: { ...weights }, shape, ...(memory?.rest ? { leavesRest: true as const } : {}) };
   const marker = markerOf(transaction, { origin, fencing: (found?.fencing ?? 0) + 1, ...change });
-  await router.claim(marker, { marker: found, weights }, soon());
+  const rests = memory?.rest ? { rest: memory.rest } : {};
+  await router.claim(marker, { marker: found, weights, ...rests }, soon());
   return marker;
 }
 
