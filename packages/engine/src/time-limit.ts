@@ -4,6 +4,9 @@ import type { Clock } from "./ports.ts";
 export type Limited<Result> =
   { readonly kind: "ended"; readonly result: Result } | { readonly kind: "timedOut" } | { readonly kind: "stopped" };
 
+/** Made once: the usual reason is an exception with a stack, and there is an attempt for each measurement. */
+const isOver = new Error("nobody waits for it any more");
+
 /**
  * Runs an attempt that must be over within the limit, in milliseconds. Whatever ends it, the attempt's own signal is aborted, so that
  * nothing stays open; an attempt that does not heed its signal is not waited for. Throws what the attempt throws.
@@ -29,7 +32,7 @@ export async function withinLimit<Result>(
     if (signal.aborted) return { kind: "stopped" };
     throw thrown;
   } finally {
-    over.abort();
+    over.abort(isOver);
     // Whichever lost the race still ends, and its rejection is nobody's any more.
     attempted.catch(() => undefined);
     limit.catch(() => undefined);
