@@ -86,9 +86,8 @@ describe("a release on a real cluster, by a real pulumi up", () => {
   it("leaves a state that says what the world is after a rollback", async () => {
     const resources = await scene.stack.exportResources();
     const cutover = resources.find(({ type }) => type === "pulumi-nodejs:dynamic/bascule:Cutover");
-    const spec = { candidate: stable };
-    expect(cutover?.outputs).toMatchObject({ spec, status: { weights: { [stable]: 100 } } });
-    expect(cutover?.inputs).toMatchObject({ spec });
+    expect(await scene.cutoverOutputs()).toMatchObject({ candidate: stable, weights: { [stable]: 100 } });
+    expect(JSON.stringify(cutover?.inputs)).toContain(stable);
   });
 
   it("keeps its own text in the state small", async () => {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { thinProvider } from "./thin-provider.ts";
 
-const outputs = new Set(["weights"]);
-const declared = { spec: { release: "web" }, __provider: "text" };
-const kept = { spec: { release: "web", router: 80 }, status: { weights: { v1: 100 } }, __provider: "text" };
+const properties = { outputs: new Set(["weights"]), structured: ["router"] };
+const text = '{"release":"web"}';
+const declared = { spec: { declared: text }, __provider: "text" };
+const kept = { spec: { declared: text, router: 80 }, status: { weights: { v1: 100 } }, __provider: "text" };
+const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const asOne = { release: "web", router: 80, weights: { v1: 100 }, __provider: "text" };
 
 describe("a thin provider", () => {
@@ -27,7 +29,7 @@ describe("a thin provider", () => {
           calls.push([id, props]);
         },
       },
-      outputs,
+      properties,
     );
     expect(await provider.create?.(declared)).toEqual({ id: "web", outs: kept });
     expect(await provider.update?.("web", kept, declared)).toEqual({ outs: kept });
@@ -38,13 +40,13 @@ describe("a thin provider", () => {
   });
 
   it("says of a resource that is gone nothing but that", async () => {
-    expect(await thinProvider({ read: async () => ({}) }, outputs).read?.("web", kept)).toEqual({});
+    expect(await thinProvider({ read: async () => ({}) }, properties).read?.("web", kept)).toEqual({});
   });
 
   it("names the property that a check refuses as Pulumi knows it, and leaves the inputs as they are", async () => {
     const { check } = thinProvider(
       { check: async () => ({ failures: [{ property: "plan", reason: "wrong" }] }) },
-      outputs,
+      properties,
     );
     expect(await check?.({}, declared)).toEqual({
       inputs: declared,
@@ -56,7 +58,7 @@ describe("a thin provider", () => {
     { replaces: ["release"], replaced: ["spec"] },
     { replaces: [], replaced: [] },
   ])("replaces the resource when its behaviour says $replaces", async ({ replaces, replaced }) => {
-    const { diff } = thinProvider({ diff: async () => ({ changes: true, replaces }) }, outputs);
+    const { diff } = thinProvider({ diff: async () => ({ changes: true, replaces }) }, properties);
     expect(await diff?.("web", kept, declared)).toEqual({ changes: true, replaces: replaced });
   });
 
@@ -64,14 +66,24 @@ describe("a thin provider", () => {
     const fail = async () => {
       throw Object.assign(new Error("half-way"), { id: "web", reasons: ["half-way"], properties: asOne });
     };
-    const provider = thinProvider({ create: fail, update: fail }, outputs);
+    const provider = thinProvider({ create: fail, update: fail }, properties);
     const failed = method === "create" ? provider.create?.(declared) : provider.update?.("web", kept, declared);
     await expect(failed).rejects.toMatchObject({ message: "half-way", id: "web", properties: kept });
   });
 
+  it.each([
+    ["all of it", { spec: unknownValue }],
+    ["its text", { spec: { declared: unknownValue, router: 80 } }],
+  ])("leaves what a preview does not know yet, %s, to the update", async (_what, news) => {
+    const never = () => Promise.reject(new Error("nothing is known"));
+    const { check, diff } = thinProvider({ check: never, diff: never }, properties);
+    expect(await check?.({}, news)).toEqual({ inputs: news, failures: [] });
+    expect(await diff?.("web", kept, news)).toEqual({ changes: true });
+  });
+
   it("leaves a plain failure as it is, and has no method that its behaviour lacks", async () => {
     const failure = new Error("refused");
-    const provider = thinProvider({ create: () => Promise.reject(failure) }, outputs);
+    const provider = thinProvider({ create: () => Promise.reject(failure) }, properties);
     await expect(provider.create?.(declared)).rejects.toBe(failure);
     expect(Object.keys(provider)).toEqual(["create"]);
   });

@@ -82,6 +82,7 @@ export interface SceneOptions {
 
 const stackName = "dev";
 const recordSchema = z.record(z.string(), z.unknown());
+const specSchema = z.looseObject({ declared: z.string() });
 
 export async function openScene({ progress, project = "web", keep = false, onLine }: SceneOptions): Promise<Scene> {
   const engine = await preparePulumi({ progress });
@@ -119,7 +120,9 @@ export async function openScene({ progress, project = "web", keep = false, onLin
   const cutoverOutputs: Scene["cutoverOutputs"] = async () => {
     const resources = await stack.exportResources();
     const outputs = resources.find(({ type }) => type === "pulumi-nodejs:dynamic/bascule:Cutover")?.outputs;
-    return outputs && { ...recordSchema.parse(outputs["spec"]), ...recordSchema.parse(outputs["status"]) };
+    if (!outputs) return undefined;
+    const { declared, ...spec } = specSchema.parse(outputs["spec"]);
+    return { ...recordSchema.parse(JSON.parse(declared)), ...spec, ...recordSchema.parse(outputs["status"]) };
   };
 
   return {

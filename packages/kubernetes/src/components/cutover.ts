@@ -1,12 +1,14 @@
 import { ThinResource, type ThinProvider } from "@bascule/pulumi";
 import type * as pulumi from "@pulumi/pulumi";
 import type { KubernetesCutoverInputs } from "../cutover-platform.ts";
+import { structuredProperties } from "../structured-properties.ts";
 
 // The package's name is written out because it has to resolve from the user's project.
 const provider: ThinProvider = {
   module: "@bascule/kubernetes/provider",
   name: "cutover",
   methods: ["check", "diff", "create", "read", "update", "delete"],
+  structured: structuredProperties.cutover,
 };
 
 /** Arguments of {@link Cutover}: its inputs, each possibly an output of another resource. */

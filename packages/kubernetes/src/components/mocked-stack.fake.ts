@@ -30,7 +30,7 @@ export async function mockStack(stack: string): Promise<MockedStack> {
           registered.push({ type, name, inputs });
           return { id: name, state: inputs };
         }
-        registered.push({ type, name, inputs: { ...inputs, ...(inputs["spec"] as Registered["inputs"]) } });
+        registered.push({ type, name, inputs: { ...inputs, ...declaredIn(inputs["spec"] as Registered["inputs"]) } });
         const status = { details: { address: "10.96.0.7:80" }, journal: "journal.jsonl", weights: {} };
         return { id: name, state: { ...inputs, status } };
       },
@@ -46,4 +46,10 @@ export async function mockStack(stack: string): Promise<MockedStack> {
       return registered.filter((resource) => resource.type === type);
     },
   };
+}
+
+/** A property that holds a secret comes in an envelope. */
+function declaredIn(spec: Registered["inputs"]): Registered["inputs"] {
+  const { declared, ...structured } = "value" in spec ? (spec["value"] as Registered["inputs"]) : spec;
+  return { ...(JSON.parse(String(declared)) as Registered["inputs"]), ...structured };
 }

@@ -10,7 +10,7 @@ import {
   type Strategy,
   type VersionId,
 } from "@bascule/core";
-import { protocol } from "@bascule/pulumi";
+import { protocol, withoutStacks } from "@bascule/pulumi";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
@@ -99,24 +99,27 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
     const readyTimeoutMs = args.readyTimeoutMs ?? defaults.readyTimeoutMs;
     const cluster = clusterOf(args);
     const records = args.recordsDirectory ?? join(".bascule", pulumi.getStack());
-    const change = pulumi.output({ ...changeText(args), id: args.change?.id ?? version });
+    const change = { ...changeText(args), id: args.change?.id ?? version };
     const child = { parent: this, ...providerFor(name, args, options, this) };
 
-    const snapshot = new Snapshot(
-      `${version}-snapshot`,
-      {
-        protocol,
-        release: name,
-        version,
-        change,
-        journalDirectory: join(records, "journal"),
-        directory: join(records, "snapshots"),
-        cluster,
-        namespace,
-        specs: [...(args.snapshot ?? [manifests()])],
-        keep: args.keepSnapshots ?? defaults.keepSnapshots,
-      },
-      { parent: this },
+    const snapshot = withoutStacks(
+      () =>
+        new Snapshot(
+          `${version}-snapshot`,
+          {
+            protocol,
+            release: name,
+            version,
+            change,
+            journalDirectory: join(records, "journal"),
+            directory: join(records, "snapshots"),
+            cluster,
+            namespace,
+            specs: [...(args.snapshot ?? [manifests()])],
+            keep: args.keepSnapshots ?? defaults.keepSnapshots,
+          },
+          { parent: this },
+        ),
     );
 
     const isSized = isSizedByCutover(plan, router, args);
@@ -129,54 +132,61 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
       subject,
       ...(hasServices ? { service: { port: servicePort, targetPort: args.container.port } } : {}),
     };
-    const candidate = declareVersion(
-      { ...common, version, spec: args, ...(isSized ? { initialReplicas: firstSize(plan, router, replicas) } : {}) },
-      { ...child, dependsOn: [snapshot] },
+    const candidate = withoutStacks(() =>
+      declareVersion(
+        { ...common, version, spec: args, ...(isSized ? { initialReplicas: firstSize(plan, router, replicas) } : {}) },
+        { ...child, dependsOn: [snapshot] },
+      ),
     );
     const besides = others.all.flatMap((other) =>
-      declareVersion({ ...common, ...other, ...(isSized ? { initialReplicas: replicas } : {}) }, child),
+      withoutStacks(() =>
+        declareVersion({ ...common, ...other, ...(isSized ? { initialReplicas: replicas } : {}) }, child),
+      ),
     );
 
-    this.cutover = new Cutover(
-      name,
-      {
-        protocol,
-        release: name,
-        candidate: version,
-        ...(others.stable === undefined ? {} : { stable: others.stable }),
-        plan,
-        probes: pulumi.output(declared.probes),
-        change,
-        journalDirectory: join(records, "journal"),
-        cluster,
-        containerPort: args.container.port,
-        router: namespace.apply((text) =>
-          routerShape(router, {
-            name,
-            namespace: text,
-            servicePort,
+    this.cutover = withoutStacks(
+      () =>
+        new Cutover(
+          name,
+          {
+            protocol,
+            release: name,
+            candidate: version,
+            ...(others.stable === undefined ? {} : { stable: others.stable }),
+            plan,
+            probes: pulumi.output(declared.probes),
+            change,
+            journalDirectory: join(records, "journal"),
+            cluster,
             containerPort: args.container.port,
-            replicas,
-            service: {
-              type: args.service?.type ?? "ClusterIP",
-              labels: { ...labelsOf(name), ...args.service?.labels },
-              annotations: { ...args.service?.annotations },
-            },
-            mirror: kind.mirrorOf?.(args),
-          }),
-        ),
-        ...(isSized
-          ? {
-              sizes: pulumi.output({
+            router: namespace.apply((text) =>
+              routerShape(router, {
+                name,
+                namespace: text,
+                servicePort,
+                containerPort: args.container.port,
                 replicas,
-                ...(args.autoscale ? { autoscaler: autoscalerSpec(args.autoscale, replicas) } : {}),
+                service: {
+                  type: args.service?.type ?? "ClusterIP",
+                  labels: { ...labelsOf(name), ...args.service?.labels },
+                  annotations: { ...args.service?.annotations },
+                },
+                mirror: kind.mirrorOf?.(args),
               }),
-            }
-          : {}),
-        ...(args.entrance ? { entrance: { ...args.entrance } } : {}),
-        ...(Object.keys(declared.hooks).length > 0 ? { hooks: pulumi.output(declared.hooks) } : {}),
-      },
-      { parent: this, dependsOn: [snapshot, ...candidate, ...besides] },
+            ),
+            ...(isSized
+              ? {
+                  sizes: pulumi.output({
+                    replicas,
+                    ...(args.autoscale ? { autoscaler: autoscalerSpec(args.autoscale, replicas) } : {}),
+                  }),
+                }
+              : {}),
+            ...(args.entrance ? { entrance: { ...args.entrance } } : {}),
+            ...(Object.keys(declared.hooks).length > 0 ? { hooks: pulumi.output(declared.hooks) } : {}),
+          },
+          { parent: this, dependsOn: [snapshot, ...candidate, ...besides] },
+        ),
     );
 
     this.version = version;
@@ -186,15 +196,17 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
     this.previewAddress = namespace.apply((text) => (hasServices ? `${version}.${text}:${servicePort}` : ""));
     this.weights = this.cutover.status.apply(({ weights }) => weights);
     this.journal = this.cutover.status.apply(({ journal }) => journal);
-    this.registerOutputs({
-      version,
-      serviceName: name,
-      namespace,
-      address: this.address,
-      previewAddress: this.previewAddress,
-      weights: this.weights,
-      journal: this.journal,
-    });
+    withoutStacks(() =>
+      this.registerOutputs({
+        version,
+        serviceName: name,
+        namespace,
+        address: this.address,
+        previewAddress: this.previewAddress,
+        weights: this.weights,
+        journal: this.journal,
+      }),
+    );
   }
 }
 

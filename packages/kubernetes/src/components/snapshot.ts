@@ -1,11 +1,13 @@
 import { ThinResource, type SnapshotTaken, type ThinProvider } from "@bascule/pulumi";
 import type * as pulumi from "@pulumi/pulumi";
 import type { KubernetesSnapshotInputs } from "../snapshot/take-snapshots.ts";
+import { structuredProperties } from "../structured-properties.ts";
 
 const provider: ThinProvider = {
   module: "@bascule/kubernetes/provider",
   name: "snapshot",
   methods: ["check", "diff", "create", "delete"],
+  structured: structuredProperties.snapshot,
 };
 
 /** Arguments of {@link Snapshot}. */
