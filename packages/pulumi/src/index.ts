@@ -16,5 +16,5 @@ export {
   type SnapshotTaken,
 } from "./snapshot-provider.ts";
 export { withoutStacks } from "./short-stacks.ts";
-export { thinProvider, type ThinProperties } from "./thin-provider.ts";
+export { thinProvider } from "./thin-provider.ts";
 export { ThinResource, type ThinProvider } from "./thin-resource.ts";

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** Where the behaviour of a thin resource is found at run time, and how its properties are kept. */
+/** Where the behaviour of a thin resource is found at run time. */
 export interface ThinProvider {
   /** What to import, from the user's project: a public subpath of a package that the user depends on directly. */
   readonly module: string;
@@ -8,13 +8,12 @@ export interface ThinProvider {
   readonly name: string;
   /** The methods that it has. */
   readonly methods: readonly (keyof pulumi.dynamic.ResourceProvider)[];
-  /** The properties that may hold what is secret, or not known before the update, and so are not part of the text. */
-  readonly structured: readonly string[];
 }
 
 /**
- * A dynamic resource of which Pulumi keeps next to no code, and two properties: `spec`, which is what the program declares, most of it
- * as JSON text under `declared`, and `status`, which is what came of it.
+ * A dynamic resource of which Pulumi keeps next to no code, and two properties: `spec`, which is what the program declares, and
+ * `status`, which is what came of it. What is plain of the spec is JSON text under `declared`; what holds outputs, which may be secret or
+ * not known yet, stands beside it as it is.
  *
  * That keeps large stacks fast. `pulumi.dynamic.Resource` would serialise its provider, for which it loads a TypeScript compiler and a
  * debugger in every program; the text that comes out can as well be written down. For each property of each resource Pulumi's SDK makes
@@ -33,16 +32,11 @@ export abstract class ThinResource<Status> extends pulumi.CustomResource {
     options: pulumi.CustomResourceOptions,
   ) {
     const entries = Object.entries(spec).filter(([, value]) => value !== undefined);
-    const isStructured = ([property]: readonly [string, unknown]) => provider.structured.includes(property);
-    const declared = textOf(Object.fromEntries(entries.filter((entry) => !isStructured(entry))));
-    const kept = { declared, ...Object.fromEntries(entries.filter(isStructured)) };
+    const declared = JSON.stringify(Object.fromEntries(entries.filter(([, value]) => isPlain(value))));
+    const kept = { declared, ...Object.fromEntries(entries.filter(([, value]) => !isPlain(value))) };
     const properties = { spec: kept, status: undefined, __provider: providerText(provider) };
     super(`pulumi-nodejs:dynamic/bascule:${type}`, name, properties, options);
   }
-}
-
-function textOf(value: Record<string, unknown>): pulumi.Input<string> {
-  return isPlain(value) ? JSON.stringify(value) : pulumi.jsonStringify(value);
 }
 
 function isPlain(value: unknown): boolean {

@@ -1,19 +1,26 @@
 import { ThinResource, type ThinProvider } from "@bascule/pulumi";
 import type * as pulumi from "@pulumi/pulumi";
 import type { KubernetesCutoverInputs } from "../cutover-platform.ts";
-import { structuredProperties } from "../structured-properties.ts";
+import type { HookInput } from "./hook-input.ts";
+import type { ProbeInput } from "./probe-input.ts";
+import type { ClusterInput } from "./release-args.ts";
 
 // The package's name is written out because it has to resolve from the user's project.
 const provider: ThinProvider = {
   module: "@bascule/kubernetes/provider",
   name: "cutover",
   methods: ["check", "diff", "create", "read", "update", "delete"],
-  structured: structuredProperties.cutover,
 };
 
-/** Arguments of {@link Cutover}: its inputs, each possibly an output of another resource. */
-export type CutoverArgs = {
+type Inputs = {
   readonly [Key in keyof KubernetesCutoverInputs]: pulumi.Input<pulumi.Unwrap<KubernetesCutoverInputs[Key]>>;
+};
+
+/** Arguments of {@link Cutover}: its inputs, each possibly an output of another resource, or with outputs inside. */
+export type CutoverArgs = Omit<Inputs, "probes" | "hooks" | "cluster"> & {
+  readonly probes: Inputs["probes"] | readonly ProbeInput[];
+  readonly hooks?: Inputs["hooks"] | Readonly<Record<string, HookInput>>;
+  readonly cluster: Inputs["cluster"] | ClusterInput;
 };
 
 /** What came of a cut-over. */

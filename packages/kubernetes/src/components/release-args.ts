@@ -144,6 +144,11 @@ export interface VersionSpec {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+/** Which cluster, as a program says it: each field may be an output. */
+export type ClusterInput = {
+  readonly [Key in keyof z.infer<typeof clusterAddressSchema>]: pulumi.Input<z.infer<typeof clusterAddressSchema>[Key]>;
+};
+
 /** What a release on Kubernetes takes. `container` is required; everything else has a default. */
 export interface ReleaseArgs extends VersionSpec {
   /** Default 2. Changing it scales the version that runs; it makes no new one. */
@@ -179,11 +184,7 @@ export interface ReleaseArgs extends VersionSpec {
   /** The most that a switch may take to reach clients. Default 10,000. */
   readonly propagationLimitMs?: number;
   /** Which cluster. Default: that of the ambient kubeconfig, or of the stack's `kubernetes:` settings. */
-  readonly cluster?: {
-    readonly [Key in keyof z.infer<typeof clusterAddressSchema>]: pulumi.Input<
-      z.infer<typeof clusterAddressSchema>[Key]
-    >;
-  };
+  readonly cluster?: ClusterInput;
   /** `dev`, `test` or `prod`. Default: what the stack's name says, and `prod` where it says nothing. */
   readonly environment?: "dev" | "test" | "prod";
   /** Where journals and snapshots are kept. Default `.bascule/<stack>` in the Pulumi project. */

@@ -95,7 +95,8 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
 
     const replicas = args.replicas ?? defaults.replicas;
     const servicePort = args.service?.port ?? defaults.servicePort;
-    const namespace = pulumi.output(args.namespace ?? defaults.namespace);
+    const namespaceInput = args.namespace ?? defaults.namespace;
+    const namespace = pulumi.output(namespaceInput);
     const readyTimeoutMs = args.readyTimeoutMs ?? defaults.readyTimeoutMs;
     const cluster = clusterOf(args);
     const records = args.recordsDirectory ?? join(".bascule", pulumi.getStack());
@@ -114,7 +115,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
             journalDirectory: join(records, "journal"),
             directory: join(records, "snapshots"),
             cluster,
-            namespace,
+            namespace: namespaceInput,
             specs: [...(args.snapshot ?? [manifests()])],
             keep: args.keepSnapshots ?? defaults.keepSnapshots,
           },
@@ -127,7 +128,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
     const common = {
       release: name,
       replicas,
-      namespace,
+      namespace: namespaceInput,
       readyTimeoutMs,
       subject,
       ...(hasServices ? { service: { port: servicePort, targetPort: args.container.port } } : {}),
@@ -144,6 +145,21 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
       ),
     );
 
+    const shapeIn = (text: string) =>
+      routerShape(router, {
+        name,
+        namespace: text,
+        servicePort,
+        containerPort: args.container.port,
+        replicas,
+        service: {
+          type: args.service?.type ?? "ClusterIP",
+          labels: { ...labelsOf(name), ...args.service?.labels },
+          annotations: { ...args.service?.annotations },
+        },
+        mirror: kind.mirrorOf?.(args),
+      });
+
     this.cutover = withoutStacks(
       () =>
         new Cutover(
@@ -154,26 +170,12 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
             candidate: version,
             ...(others.stable === undefined ? {} : { stable: others.stable }),
             plan,
-            probes: pulumi.output(declared.probes),
+            probes: declared.probes,
             change,
             journalDirectory: join(records, "journal"),
             cluster,
             containerPort: args.container.port,
-            router: namespace.apply((text) =>
-              routerShape(router, {
-                name,
-                namespace: text,
-                servicePort,
-                containerPort: args.container.port,
-                replicas,
-                service: {
-                  type: args.service?.type ?? "ClusterIP",
-                  labels: { ...labelsOf(name), ...args.service?.labels },
-                  annotations: { ...args.service?.annotations },
-                },
-                mirror: kind.mirrorOf?.(args),
-              }),
-            ),
+            router: typeof namespaceInput === "string" ? shapeIn(namespaceInput) : namespace.apply(shapeIn),
             ...(isSized
               ? {
                   sizes: pulumi.output({
@@ -183,7 +185,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
                 }
               : {}),
             ...(args.entrance ? { entrance: { ...args.entrance } } : {}),
-            ...(Object.keys(declared.hooks).length > 0 ? { hooks: pulumi.output(declared.hooks) } : {}),
+            ...(Object.keys(declared.hooks).length > 0 ? { hooks: declared.hooks } : {}),
           },
           { parent: this, dependsOn: [snapshot, ...candidate, ...besides] },
         ),
@@ -320,11 +322,11 @@ function clusterOf({ cluster }: ReleaseArgs) {
   const settings = new pulumi.Config("kubernetes");
   const kubeconfig = cluster?.kubeconfig ?? settings.getSecret("kubeconfig");
   const context = cluster?.context ?? settings.get("context");
-  return pulumi.output({
+  return {
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(context === undefined ? {} : { context }),
     ...(cluster?.reach === undefined ? {} : { reach: cluster.reach }),
-  });
+  };
 }
 
 /** A named cluster is also the one that the Kubernetes resources go to, unless the user gave them a provider. */

@@ -1,19 +1,20 @@
 import { ThinResource, type SnapshotTaken, type ThinProvider } from "@bascule/pulumi";
 import type * as pulumi from "@pulumi/pulumi";
 import type { KubernetesSnapshotInputs } from "../snapshot/take-snapshots.ts";
-import { structuredProperties } from "../structured-properties.ts";
+import type { ClusterInput } from "./release-args.ts";
 
 const provider: ThinProvider = {
   module: "@bascule/kubernetes/provider",
   name: "snapshot",
   methods: ["check", "diff", "create", "delete"],
-  structured: structuredProperties.snapshot,
+};
+
+type Inputs = {
+  readonly [Key in keyof KubernetesSnapshotInputs]: pulumi.Input<pulumi.Unwrap<KubernetesSnapshotInputs[Key]>>;
 };
 
 /** Arguments of {@link Snapshot}. */
-export type SnapshotArgs = {
-  readonly [Key in keyof KubernetesSnapshotInputs]: pulumi.Input<pulumi.Unwrap<KubernetesSnapshotInputs[Key]>>;
-};
+export type SnapshotArgs = Omit<Inputs, "cluster"> & { readonly cluster: Inputs["cluster"] | ClusterInput };
 
 /** The backups that are taken and verified before a version is deployed. What it saved outlives the resource. */
 export class Snapshot extends ThinResource<SnapshotStatus> {
