@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { format } from "prettier";
 import { allowedRatio, tablesOf, type BenchmarkResult } from "./markdown.ts";
 import { pictureOf } from "./picture.ts";
 
@@ -9,7 +10,7 @@ const picture = fileURLToPath(new URL("../../../../docs/benchmark.svg", import.m
 /** Writes the whole result into the documentation. */
 export async function writeReport(result: BenchmarkResult): Promise<void> {
   await writeFile(picture, `${pictureOf(result)}\n`);
-  await writeFile(page, pageOf(result));
+  await writeFile(page, await format(pageOf(result), { parser: "markdown", printWidth: 120 }));
 }
 
 function pageOf(result: BenchmarkResult): string {
