@@ -100,6 +100,7 @@ function optionOf(panels: readonly Panel[]): EChartsOption {
       left: `${panel * share + 6}%`,
       bottom: 12,
       icon: "roundRect",
+      itemGap: 24,
     })),
     series: panels.flatMap(({ lines }, panel) =>
       lines.map(({ name, colour, points }) => ({
@@ -107,12 +108,13 @@ function optionOf(panels: readonly Panel[]): EChartsOption {
         type: "line" as const,
         xAxisIndex: panel,
         yAxisIndex: panel,
-        data: points.map((point) => [...point]),
+        // Only the last point has its number: the first ones are too close to each other.
+        data: points.map((point, index) => ({ value: [...point], label: { show: index === points.length - 1 } })),
         symbol: "circle",
         symbolSize: 8,
         lineStyle: { color: colour, width: 2 },
         itemStyle: { color: colour },
-        label: { show: true, position: "top" as const, formatter: "{@[1]}" },
+        label: { position: "top" as const, formatter: "{@[1]}" },
       })),
     ),
   };
