@@ -80,7 +80,11 @@ export async function startPretendNode(
   );
   pods.on("add", report);
   pods.on("update", report);
-  pods.on("error", () => attempt(pods.start()));
+  let isRemoved = false;
+  pods.on("error", () => {
+    // Stopping ends the watch with an error too.
+    if (!isRemoved) attempt(pods.start());
+  });
   await pods.start();
 
   const renewal = setInterval(() => {
@@ -90,6 +94,7 @@ export async function startPretendNode(
 
   return {
     remove: async () => {
+      isRemoved = true;
       clearInterval(renewal);
       await pods.stop();
       await core.deleteNode({ name });
