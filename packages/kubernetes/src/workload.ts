@@ -121,17 +121,14 @@ export function kubernetesWorkload(
   };
 
   /** The size that serves now, which an autoscaler may have raised over the declared one. */
-  const fullSize = async (version: VersionId, signal: AbortSignal): Promise<number> => {
+  const fullSize = async (signal: AbortSignal): Promise<number> => {
     const declared = sizes?.replicas ?? 1;
     if (sizes?.autoscaler === undefined) return declared;
-    const others = (await deploymentsOf(signal))
-      .filter(({ metadata }) => metadata.name !== version)
-      .map(({ spec }) => spec.replicas);
-    return Math.max(declared, ...others);
+    return Math.max(declared, ...(await deploymentsOf(signal)).map(({ spec }) => spec.replicas));
   };
 
-  const replicasOf = async (version: VersionId, size: CandidateSize, signal: AbortSignal): Promise<number> =>
-    "replicas" in size ? size.replicas : podsOfSize(size, await fullSize(version, signal));
+  const replicasOf = async (size: CandidateSize, signal: AbortSignal): Promise<number> =>
+    "replicas" in size ? size.replicas : podsOfSize(size, await fullSize(signal));
 
   return {
     resize,
@@ -144,7 +141,7 @@ export function kubernetesWorkload(
       return { wanted: spec.replicas, ready: pods.filter(isReady).length, present };
     },
     scale: async (version, size, signal) => {
-      const replicas = await replicasOf(version, size, signal);
+      const replicas = await replicasOf(size, signal);
       await resize(version, replicas, signal);
       await untilSize(version, replicas, signal);
     },

@@ -57,7 +57,7 @@ it("no request and no answer, however malformed, ends the mirror", async () => {
   const mirror = await bed.mirror(primary, {
     shadow: shadow.url,
     unsafeMethods: ["POST", "PUT"],
-    shadowTimeoutMs: 200,
+    shadowTimeoutMs: 1_000,
   });
 
   const texts = malformed(requests, 3);
@@ -65,7 +65,7 @@ it("no request and no answer, however malformed, ends the mirror", async () => {
     const client = connect(mirror.port, "127.0.0.1");
     client.on("error", () => {}).resume();
     client.write(text, "latin1");
-    await sleep(10);
+    await sleep(30);
     client.destroy();
   };
   for (let index = 0; index < count; index += atOnce) await Promise.all(texts.slice(index, index + atOnce).map(send));

@@ -141,7 +141,7 @@ describe("what is reported", () => {
     const [primary, shadow] = [await bed.http(json({})), await bed.http(json({}))];
     const mirror = await bed.mirror(primary, { shadow: shadow.url });
 
-    await loadOf(mirror.url, { ratePerSecond: 1_000, count: 1_100 });
+    await loadOf(mirror.url, { ratePerSecond: 250, count: 1_100 });
     const { compared, samples } = await settled(mirror);
     expect(compared).toBeGreaterThan(1_000);
     expect(samples).toHaveLength(1_000);
