@@ -86,6 +86,20 @@ describe("a hook", () => {
     });
   });
 
+  it("takes its Pods along when it is removed, because those of a Job would go on otherwise", async () => {
+    const removals: unknown[] = [];
+    const watched: Api = {
+      ...api,
+      send: (request, schema, signal) => {
+        if (request.method === "DELETE") removals.push(request.body);
+        return fake.api.send(request, schema, signal);
+      },
+    };
+    await kubernetesHooks(watched, "web", "shop", hooks).run("start", soon());
+    expect(removals).toHaveLength(2);
+    for (const body of removals) expect(body).toMatchObject({ propagationPolicy: "Foreground" });
+  });
+
   it("that fails says what it printed last", async () => {
     outcome = { failed: 1 };
     log = "connecting\nno route to the old database\n";

@@ -152,6 +152,8 @@ function jobOf(name: string, release: string, hook: Hook) {
         spec: {
           ...restrictedPod,
           restartPolicy: "Never",
+          // A hook that is broken off keeps the way back waiting, and it has to bear that anyway.
+          terminationGracePeriodSeconds: 3,
           automountServiceAccountToken: false,
           containers: [
             {

@@ -15,15 +15,10 @@ export function jobsOf(namespace: string): string {
 /** Removes a Job and its Pods, and comes back when they are gone. No Job is fine too. */
 export async function removeJob(api: Api, path: string, signal: AbortSignal): Promise<void> {
   try {
-    await api.send(
-      {
-        method: "DELETE",
-        path: `${path}?propagationPolicy=Foreground`,
-        body: { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0 },
-      },
-      z.unknown(),
-      signal,
-    );
+    // Without this policy the API server orphans the Pods of a Job, which then go on; it has to stand in the body, because a body
+    // outweighs parameters (https://kubernetes.io/docs/concepts/workloads/controllers/job).
+    const body = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Foreground" };
+    await api.send({ method: "DELETE", path, body }, z.unknown(), signal);
     for (;;) {
       await api.send({ method: "GET", path }, z.unknown(), signal);
       await sleep(jobPollMs, undefined, { signal });
