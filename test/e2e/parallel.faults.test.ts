@@ -7,7 +7,6 @@ import { providersOf } from "./harness/processes.ts";
 import { openScene, type Scene } from "./harness/scene.ts";
 import { until } from "./harness/until.ts";
 
-
 type StoreName = "first" | "second";
 
 const copiedSchema = z.looseObject({ kind: z.literal("trafficShifted"), mirrorPercent: z.number() });

@@ -113,7 +113,8 @@ export function kubernetesProber(options: KubernetesProberOptions): Prober {
       try {
         const { probe } = request;
         if (probe.kind === "difference") {
-          if (!options.measureDifference) throw new Error("this router copies no requests");
+          if (!options.measureDifference)
+            throw new Error("answers are compared only where a Service copies requests: use serviceSwitch()");
           return await options.measureDifference(probe, signal);
         }
         if (probe.kind === "lag" && probe.hook !== undefined) {

@@ -38,7 +38,7 @@ async function begin(transaction: string, change: Partial<Marker> = {}): Promise
 
 const rest = { candidate, pause: "look", origin: { [stable]: 100 }, taken: "0", undo: [] };
 
-describe("a Service whose requests are copied", () => {
+describe("a Service whose requests are copied", { timeout: 60_000 }, () => {
   it("is led to a mirror, and counts as serving the version behind it", async () => {
     await router.shift(copies(25), await begin("t1"), soon());
     expect(cluster.selector()).toEqual(throughMirror);
@@ -151,7 +151,7 @@ describe("a Service whose requests are copied", () => {
   });
 });
 
-describe("going back from a mirror", () => {
+describe("going back from a mirror", { timeout: 60_000 }, () => {
   it("leads the Service straight to the stable version, and the mirror ends afterwards", async () => {
     const marker = await begin("t1");
     await router.shift(copies(100), marker, soon());
@@ -202,7 +202,7 @@ describe("going back from a mirror", () => {
   });
 });
 
-describe("a run that is late", () => {
+describe("a run that is late", { timeout: 60_000 }, () => {
   it("makes no mirror once another one has the Service", async () => {
     const late = await begin("t1");
     await begin("t2");
@@ -241,7 +241,7 @@ describe("a run that is late", () => {
   });
 });
 
-describe("a mirror", () => {
+describe("a mirror", { timeout: 60_000 }, () => {
   it("takes no object that belongs to something else", async () => {
     cluster.fake.seed(deployment, {
       kind: "Deployment",
