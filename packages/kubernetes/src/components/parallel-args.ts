@@ -136,7 +136,8 @@ export interface DataArgs {
   readonly lag?: LagArgs;
   /**
    * The last synchronisation. From its beginning nobody can write to the old data, and at its end the candidate's data has all of it:
-   * then traffic moves. How long nobody could write is in the journal, and limited by `readOnlyLimitMs`.
+   * then traffic moves. How long nobody could write is in the journal, and limited by `readOnlyLimitMs`. Let the old version close
+   * each connection on which it refuses a write, so that clients which keep theirs come to the new one.
    */
   readonly cutOver: HookInput;
   /**
