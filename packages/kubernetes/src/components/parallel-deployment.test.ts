@@ -8,9 +8,12 @@ import {
   difference,
   http,
   httpRoute,
+  mirror,
   ParallelDeployment,
   pause,
+  ProgressiveDeployment,
   runHook,
+  serviceSwitch,
   type DataArgs,
   type ParallelDeploymentArgs,
 } from "../../dist/index.js";
@@ -79,8 +82,8 @@ describe("a parallel release", () => {
   });
 
   it("bears as many differences, and wants as many answers, as it is told", async () => {
-    const mirror = { maximumDifferencePercent: 1.5, minimumCompared: 500, compareLatency: { minimumSamples: 200 } };
-    const { probes } = await cutoverOf({ mirror });
+    const mirroring = { maximumDifferencePercent: 1.5, minimumCompared: 500, compareLatency: { minimumSamples: 200 } };
+    const { probes } = await cutoverOf({ mirror: mirroring });
     expect(probes.at(-1)).toMatchObject({
       kind: "difference",
       maximumPercent: 1.5,
@@ -95,10 +98,10 @@ describe("a parallel release", () => {
   });
 
   it("tells the mirror what it copies and compares; it has two Pods at the least, and as many as the release", async () => {
-    const mirror = { image: "registry.example/node:24", unsafeMethods: ["POST" as const], ignore: ["$.at"] };
-    expect((await cutoverOf({ mirror, replicas: 1 })).router).toMatchObject({
+    const mirroring = { image: "registry.example/node:24", unsafeMethods: ["POST" as const], ignore: ["$.at"] };
+    expect((await cutoverOf({ mirror: mirroring, replicas: 1 })).router).toMatchObject({
       kind: "service",
-      mirror: { ...mirror, replicas: 2, compareHeaders: ["content-type", "location"] },
+      mirror: { ...mirroring, replicas: 2, compareHeaders: ["content-type", "location"] },
     });
     stack = await mockStack("dev");
     expect((await cutoverOf({ replicas: 5 })).router.mirror.replicas).toBe(5);
@@ -108,6 +111,12 @@ describe("a parallel release", () => {
     expect((await cutoverOf()).plan.scaleLimitMs).toBe(300_000);
     stack = await mockStack("dev");
     expect((await cutoverOf({ mirror: { readyLimitMs: 600_000 } })).plan.scaleLimitMs).toBe(1_200_000);
+  });
+
+  it("is not the only kind that gives a mirror its time: so does a progressive one whose Service copies requests", async () => {
+    new ProgressiveDeployment("web", { container, router: serviceSwitch(), steps: [mirror(20)] });
+    const [cutover] = await stack.ofType(cutoverType);
+    expect(cutover?.inputs).toMatchObject({ plan: { scaleLimitMs: 300_000 } });
   });
 
   it("takes the user's steps while requests are copied, and rests at a pause with both versions declared", async () => {

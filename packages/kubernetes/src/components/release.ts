@@ -267,8 +267,7 @@ function planFor<Args extends ReleaseArgs>(
       window: args.change?.window,
       ...options,
       approved,
-      // Where sizes split the traffic, each shift takes as long as Pods take to be ready, and not as long as one write.
-      scaleLimitMs: options.scaleLimitMs ?? (router.kind === "replicas" ? defaults.scaleLimitMs : undefined),
+      scaleLimitMs: options.scaleLimitMs ?? (waitsForPods(router, options) ? defaults.scaleLimitMs : undefined),
     });
     checkPlan(plan, { args, router, probes, hooks: Object.keys(hooks) });
     return plan;
@@ -276,6 +275,11 @@ function planFor<Args extends ReleaseArgs>(
     if (!(thrown instanceof BasculeError)) throw thrown;
     throw new BasculeError(thrown.code, `${subject}: ${thrown.message}. Nothing was changed.`, { cause: thrown });
   }
+}
+
+/** Where sizes split the traffic, or a mirror has to stand up, a shift takes as long as Pods take to be ready, and not as long as one write. */
+function waitsForPods({ kind }: RouterInput, { steps = [] }: PlanOptions): boolean {
+  return kind === "replicas" || (kind === "service" && steps.some((step) => step.kind === "mirror"));
 }
 
 /** The names of the pauses that are approved for this version; what approves another one has no effect here. */
