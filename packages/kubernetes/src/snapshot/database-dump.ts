@@ -51,15 +51,18 @@ export async function snapshotDatabase(request: DatabaseDumpRequest, signal: Abo
     await run(["env", `BASCULE_DUMP_FILE=${dumpFile}`, ...spec.restoreTest]).catch((cause: unknown) => {
       throw new Error(`Its restore test failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     });
-    return await draft.keep(expected, takenAt);
+    const taken = await draft.keep(expected, takenAt);
+    await removeJob(api, `${jobs}/${name}`, AbortSignal.timeout(deleteLimitMs));
+    return taken;
   } catch (thrown) {
     await draft.discard();
+    await removeJob(api, `${jobs}/${name}`, AbortSignal.timeout(deleteLimitMs)).catch(() => {
+      // Its deadline ends it; why there is no dump is what has to be told.
+    });
     throw new Error(
       `The dump ${spec.name} cannot be trusted. ${thrown instanceof Error ? thrown.message : String(thrown)}`,
       { cause: thrown },
     );
-  } finally {
-    await removeJob(api, `${jobs}/${name}`, AbortSignal.timeout(deleteLimitMs));
   }
 }
 
@@ -87,6 +90,8 @@ function jobOf(name: string, { release, spec }: DatabaseDumpRequest, limitMs: nu
           ...restrictedPod,
           restartPolicy: "Never",
           automountServiceAccountToken: false,
+          // A shell or `sleep` as the first process of a container does not heed the request to end.
+          terminationGracePeriodSeconds: 1,
           volumes: [{ name: "dump", emptyDir: {} }],
           initContainers: [
             { name: "dump", ...container, command: ["sh", "-c", `"$@" > ${dumpFile}`, "dump", ...spec.command] },
