@@ -7,6 +7,9 @@ import { until } from "./harness/until.ts";
 
 /** A moment of a cut-over: the fact that its journal has just told. */
 interface Moment {
+  /** How the version is released. */
+  readonly by: keyof typeof releases;
+  readonly victim: (typeof victims)[number];
   readonly phase: string;
   readonly fact: string;
   /** How many of these facts there are by then. Default 1. */
@@ -14,7 +17,22 @@ interface Moment {
   readonly behaviour?: Readonly<Record<string, string>>;
 }
 
-const moments: readonly Moment[] = [
+const replicas = 4;
+const steps = [
+  { kind: "shift", weightPercent: 25 },
+  { kind: "soak", durationMs: 1_000 },
+  { kind: "shift", weightPercent: 50 },
+];
+
+/** The settings of the stack for each way to release. */
+const releases = {
+  "blue/green": { strategy: "blueGreen", plan: "{}" },
+  "the number of Pods": { strategy: "progressive", plan: JSON.stringify({ steps, holdMs: 1_000 }) },
+} as const;
+
+const victims = ["engine", "provider"] as const;
+
+const phases: readonly Omit<Moment, "victim" | "by">[] = [
   { phase: "before the marker", fact: "cutoverStarted" },
   { phase: "after the marker", fact: "routerClaimed" },
   { phase: "after the shift", fact: "trafficShifted" },
@@ -23,7 +41,20 @@ const moments: readonly Moment[] = [
   { phase: "during the rollback", fact: "rollbackStarted", behaviour: { FAIL_BEHIND_SERVICE: "true" } },
 ];
 
-const victims = ["engine", "provider"] as const;
+const moments: readonly Moment[] = [
+  ...phases.flatMap((phase) => victims.map((victim) => ({ ...phase, victim, by: "blue/green" as const }))),
+  { by: "the number of Pods", victim: "provider", phase: "at its first weight", fact: "trafficShifted" },
+  // Sizes change for some seconds in each of these, with traffic at both versions.
+  {
+    by: "the number of Pods",
+    victim: "engine",
+    phase: "on the way to its second weight",
+    fact: "stepStarted",
+    count: 5,
+  },
+  { by: "the number of Pods", victim: "provider", phase: "on the way to everything", fact: "stepStarted", count: 7 },
+];
+
 const settleLimitMs = 60_000;
 
 describe("a cut-over that is killed", () => {
@@ -32,18 +63,18 @@ describe("a cut-over that is killed", () => {
 
   beforeAll(async () => {
     scene = await openScene({ progress: createProgress() });
-    const first = await scene.release({ version: "k0" });
+    const settings = { ...releases["blue/green"], replicas: String(replicas) };
+    const first = await scene.release({ version: "k0", settings });
     expect(first.exitCode, first.output).toBe(0);
   });
   afterAll(() => scene.close());
 
-  const cases = moments.flatMap((moment) => victims.map((victim) => ({ ...moment, victim })));
-
-  it.each(cases)(
-    "is settled by the next update when the $victim is killed $phase",
-    async ({ victim, fact, count = 1, behaviour }) => {
+  it.each(moments)(
+    "by $by is settled by the next update when the $victim is killed $phase",
+    async ({ by, victim, fact, count = 1, behaviour }) => {
       const before = await scene.namespace.servedVersion();
-      const broken: ReleaseOptions = { version: `k${number++}`, ...(behaviour ? { behaviour } : {}) };
+      const settings = releases[by];
+      const broken: ReleaseOptions = { version: `k${number++}`, settings, ...(behaviour ? { behaviour } : {}) };
       const load = await scene.load({ ratePerSecond: 100 });
 
       await scene.configure(broken);
@@ -62,7 +93,7 @@ describe("a cut-over that is killed", () => {
       await until("the providers to end", () => providersOf(scene.projectDirectory).length === 0, settleLimitMs);
       await scene.stack.cancel();
 
-      const good = { version: `k${number++}` };
+      const good = { version: `k${number++}`, settings };
       const next = await scene.release(good);
       const report = await load.stop();
       expect(next.exitCode, next.output).toBe(0);
@@ -70,7 +101,7 @@ describe("a cut-over that is killed", () => {
 
       const served = await scene.namespace.servedVersion();
       expect(served).not.toBe(before);
-      expect(await scene.namespace.versions()).toEqual([served]);
+      expect(await scene.namespace.sizes()).toEqual({ [served ?? ""]: replicas });
       expect(await scene.namespace.marker()).toBeUndefined();
       const address = await scene.namespace.serviceAddress();
       expect((await fetch(`http://${address}/`)).headers.get("x-version")).toBe(good.version);

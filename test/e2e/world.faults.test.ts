@@ -123,4 +123,21 @@ describe("a release in a world that fails", () => {
     const address = await scene.namespace.serviceAddress();
     expect((await fetch(`http://${address}/`)).headers.get("x-version")).toBe("w8");
   });
+
+  it("goes back when somebody asks for it by a mark on the Service", async () => {
+    const before = await scene.namespace.servedVersion();
+    await scene.configure({ version: "w9", settings: { plan: JSON.stringify({ holdMs: 120_000 }) } });
+    const load = await scene.load();
+    const update = scene.stack.startUp();
+    await journalTells("w9", "trafficShifted");
+    await scene.namespace.patchService({ metadata: { annotations: { "bascule.dev/abort": "ada" } } });
+    const result = await update.done;
+    const report = await load.stop();
+    expect(result.exitCode, result.output).not.toBe(0);
+    expect(result.output).toContain("An abort was asked for on the router object");
+    expect(result.output).toContain(`all is as it was: ${before} 100 %, verified`);
+    expect(report.badRequests).toEqual([]);
+    expect(await scene.namespace.servedVersion()).toBe(before);
+    expect(await scene.namespace.marker()).toBeUndefined();
+  });
 });
