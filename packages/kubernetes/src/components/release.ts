@@ -38,10 +38,17 @@ const defaults = {
 } as const;
 const namePattern = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
+const componentNames = [
+  "BlueGreenDeployment",
+  "DirectDeployment",
+  "ParallelDeployment",
+  "ProgressiveDeployment",
+] as const;
+
 /** How one kind of release goes about it. */
 export interface ReleaseKind<Args extends ReleaseArgs> {
   /** The component's name, for example `BlueGreenDeployment`. */
-  readonly name: string;
+  readonly name: (typeof componentNames)[number];
   readonly strategy: Strategy;
   /** What its arguments must be. */
   readonly schema: z.ZodType;
@@ -56,6 +63,15 @@ export interface ReleaseKind<Args extends ReleaseArgs> {
   hooksOf?(args: Args): Readonly<Record<string, HookInput>>;
   /** How requests are copied, where the plan copies them and the router leaves that to a mirror. */
   mirrorOf?(args: Args): MirrorSpec;
+}
+
+function typeOf(component: string): string {
+  return `bascule:kubernetes:${component}`;
+}
+
+/** A release that goes on by another strategy is the same one: without this, Pulumi would delete its Service after the update. */
+function aliasesOf(component: string): pulumi.Alias[] {
+  return componentNames.filter((name) => name !== component).map((name) => ({ type: typeOf(name) }));
 }
 
 /** What the components for Kubernetes have in common: a release of one service, of which one version takes over from another. */
@@ -91,7 +107,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
     const { stable, approved } = kind.stagesOf(args);
     const plan = planFor(kind, subject, args, { ...declared, approved: pausesApprovedFor(version, approved) });
     const others = otherVersions(name, version, { stable, standby: args.standby }, subject);
-    super(`bascule:kubernetes:${kind.name}`, name, {}, options);
+    super(typeOf(kind.name), name, {}, pulumi.mergeOptions(options, { aliases: aliasesOf(kind.name) }));
 
     const replicas = args.replicas ?? defaults.replicas;
     const servicePort = args.service?.port ?? defaults.servicePort;
