@@ -107,7 +107,7 @@ export abstract class Release<Args extends ReleaseArgs = ReleaseArgs> extends pu
     const { stable, approved } = kind.stagesOf(args);
     const plan = planFor(kind, subject, args, { ...declared, approved: pausesApprovedFor(version, approved) });
     const others = otherVersions(name, version, { stable, standby: args.standby }, subject);
-    super(typeOf(kind.name), name, {}, pulumi.mergeOptions(options, { aliases: aliasesOf(kind.name) }));
+    super(typeOf(kind.name), name, {}, { ...options, aliases: [...(options.aliases ?? []), ...aliasesOf(kind.name)] });
 
     const replicas = args.replicas ?? defaults.replicas;
     const servicePort = args.service?.port ?? defaults.servicePort;
