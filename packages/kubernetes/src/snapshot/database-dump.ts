@@ -1,6 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Writable } from "node:stream";
+import { messageOf } from "@bascule/core";
 import type { KubeConfig, V1Status } from "@kubernetes/client-node";
 import type { SnapshotTaken } from "@bascule/pulumi";
 import { z } from "zod";
@@ -36,9 +37,11 @@ export async function snapshotDatabase(request: DatabaseDumpRequest, signal: Abo
   const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   const jobs = jobsOf(request.namespace);
   const name = id.slice(0, 63).replace(/[^a-z0-9]+$/, "");
+  const removeDumpJob = (limit: AbortSignal) => removeJob(api, `${jobs}/${name}`, limit);
   const draft = await beginSnapshot(directory, id, `databaseDump ${spec.name}`);
+  let taken: SnapshotTaken;
   try {
-    await removeJob(api, `${jobs}/${name}`, limited);
+    await removeDumpJob(limited);
     await api.send({ method: "POST", path: jobs, body: jobOf(name, request, limitMs) }, z.unknown(), limited);
     const pod = await dumpedPod(request, name, limited);
     const run = (command: readonly string[], output?: Writable) => execute(request, pod, command, output, limited);
@@ -49,21 +52,18 @@ export async function snapshotDatabase(request: DatabaseDumpRequest, signal: Abo
       .parse({ sizeBytes: measured[0], sha256: measured[1] });
     await run(["cat", dumpFile], createWriteStream(draft.contentPath, { flush: true, mode: 0o600 }));
     await run(["env", `BASCULE_DUMP_FILE=${dumpFile}`, ...spec.restoreTest]).catch((cause: unknown) => {
-      throw new Error(`Its restore test failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new Error(`Its restore test failed: ${messageOf(cause)}`, { cause });
     });
-    const taken = await draft.keep(expected, takenAt);
-    await removeJob(api, `${jobs}/${name}`, AbortSignal.timeout(deleteLimitMs));
-    return taken;
+    taken = await draft.keep(expected, takenAt);
   } catch (thrown) {
     await draft.discard();
-    await removeJob(api, `${jobs}/${name}`, AbortSignal.timeout(deleteLimitMs)).catch(() => {
+    await removeDumpJob(AbortSignal.timeout(deleteLimitMs)).catch(() => {
       // Its deadline ends it; why there is no dump is what has to be told.
     });
-    throw new Error(
-      `The dump ${spec.name} cannot be trusted. ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-      { cause: thrown },
-    );
+    throw new Error(`The dump ${spec.name} cannot be trusted. ${messageOf(thrown)}`, { cause: thrown });
   }
+  await removeDumpJob(AbortSignal.timeout(deleteLimitMs));
+  return taken;
 }
 
 function jobOf(name: string, { release, spec }: DatabaseDumpRequest, limitMs: number) {
